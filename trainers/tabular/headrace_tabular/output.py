@@ -15,9 +15,9 @@ def digest_of_file(path: str) -> str:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def to_json(document: object) -> bytes:
+def to_json(document: object, indent: int | None = None) -> bytes:
     # allow_nan=False: NaN and Infinity are not JSON, and whoever reads this next is not Python.
-    return (json.dumps(document, allow_nan=False, indent=1) + "\n").encode()
+    return (json.dumps(document, allow_nan=False, indent=indent) + "\n").encode()
 
 
 def write_atomically(directory: str, name: str, content: bytes) -> str:

@@ -85,7 +85,7 @@ def train(spec: Spec, progress: Progress, started: float) -> None:
         "examples": _examples(exported, validation.features[:EXAMPLES]),
         "wall_seconds": round(time.time() - started, 3),
     }
-    write_atomically(spec.output_dir, "result.json", to_json(result))
+    write_atomically(spec.output_dir, "result.json", to_json(result, indent=1))
     progress("done", f"finished in {result['wall_seconds']:.1f} s")
 
 

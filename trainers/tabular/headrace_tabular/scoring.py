@@ -67,7 +67,7 @@ def score_champion(champion: Champion, task: str, rows: np.ndarray, threads: int
 
 
 def parity_rows(features: np.ndarray) -> np.ndarray:
-    """At most 2,000 real rows, those with missing values first among equals, the last tenth of them with one value blanked.
+    """At most 2,000 rows: up to 900 with missing values, up to 900 of all, and up to 200 of all with one value blanked.
 
     Blanked, because a value that was never missing in training can be missing when the model serves.
     """

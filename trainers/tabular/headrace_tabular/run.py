@@ -41,7 +41,7 @@ def train(spec: Spec, progress: Progress, started: float) -> None:
 
     progress("convert", "converting to ONNX")
     model = algorithms.to_bytes(fitted.convert())
-    exported = Scorer(model, spec.task, spec.threads)
+    exported = Scorer(model, spec.task)
 
     progress("parity", "comparing the ONNX model with the trained one")
     parity = check_parity(fitted.score, exported, parity_rows(validation.features), spec.task)
@@ -99,7 +99,7 @@ def _prepare(output_dir: str) -> None:
 
 
 def _compare(spec: Spec, validation: Part, score: np.ndarray) -> dict:
-    theirs = score_champion(spec.champion, spec.task, validation.champion_features, spec.threads)
+    theirs = score_champion(spec.champion, spec.task, validation.champion_features)
     name = "brier_difference" if spec.task == "binary" else "mse_difference"
     return {
         "version": spec.champion.version,

@@ -1,0 +1,58 @@
+// CEL (Common Expression Language) over records and requests, by @bufbuild/cel: no I/O, no loops, bounded by its input.
+import { celEnv, parse, plan } from '@bufbuild/cel';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { Value } from '@headrace/contracts/proto/common/v1/common';
+
+export type Fields = Readonly<Record<string, Value>>;
+export type Scalar = string | number | boolean;
+
+/** Undefined stands for missing: the expression met an absent or null field, or could not be computed over it. */
+export type Expression = (fields: Fields) => Scalar | undefined;
+
+const environment = celEnv();
+
+/** What is wrong with a CEL source, or undefined. */
+export function checkExpression(source: string): string | undefined {
+  try {
+    plan(environment, parse(source));
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+type CelInput = string | number | bigint | boolean | null | ReturnType<typeof timestampFromMs>;
+
+function toCel(value: Value | undefined): CelInput {
+  const kind = value?.kind;
+  switch (kind?.$case) {
+    case undefined:
+      return null;
+    case 'intValue':
+      return BigInt(kind.value);
+    case 'timeValue':
+      return timestampFromMs(Math.floor(kind.value / 1_000));
+    default:
+      return kind.value;
+  }
+}
+
+/** Compiles once; evaluates over one variable (`record` or `request`). Throws on a source that does not parse. */
+export function compileExpression(source: string, variable: 'record' | 'request'): Expression {
+  const program = plan(environment, parse(source));
+  return (fields) => {
+    const input: Record<string, CelInput> = {};
+    for (const name in fields) input[name] = toCel(fields[name]);
+    const result: unknown = program({ [variable]: input });
+    if (typeof result === 'bigint') return Number(result);
+    if (typeof result === 'number') return Number.isNaN(result) ? undefined : result;
+    if (typeof result === 'boolean' || typeof result === 'string') return result;
+    return undefined;
+  };
+}
+
+/** A number for models and aggregates: bools as 0 and 1, strings and missing as undefined. */
+export function asNumber(value: Scalar | undefined): number | undefined {
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}

@@ -1,0 +1,25 @@
+export {
+  canonicalJson,
+  readDocuments,
+  validateDefinition,
+  versionOf,
+  type DefinitionFault,
+  type ValidationResult,
+} from './documents';
+export { asNumber, checkExpression, compileExpression, type Expression, type Fields, type Scalar } from './expressions';
+export {
+  API_VERSION,
+  kinds,
+  ownerOf,
+  referencesOf,
+  type DataStream,
+  type Definition,
+  type DefinitionOf,
+  type Endpoint,
+  type FeatureView,
+  type Kind,
+  type Model,
+  type Monitor,
+  type TrainingPlan,
+} from './kinds';
+export { boolValue, doubleValue, intValue, missing, scalarOf, stringValue, timeValue } from './records';

@@ -1,0 +1,26 @@
+export type * from './types';
+export {
+  OnEvent,
+  OnEventBatch,
+  OnRecordBatch,
+  type EventBatchHandler,
+  type EventHandler,
+  type RecordBatchHandler,
+  type RecordBatchOptions,
+} from './handlers';
+export type { MessagingHealth, MessagingStatus, PausedPartition } from './health';
+export { KafkaEventServer } from './kafka-event-server';
+export { silentLogger, type MessagingLogger } from './logger';
+export { MessagingModule, type MessagingAsyncOptions } from './messaging.module';
+export { messagingMigrations } from './migrations';
+export { defaultTuning, type MessagingOptions, type Tuning } from './options';
+export {
+  BULK_PUBLISHER,
+  LOG_READER,
+  MESSAGING_HEALTH,
+  MESSAGING_OPTIONS,
+  TOPIC_SUBSCRIPTIONS,
+  UNIT_OF_WORK,
+} from './tokens';
+export type { TopicSubscriptions } from './topic-subscriptions';
+export { ensureTopics, type TopicConfig } from './topics';

@@ -8,3 +8,4 @@ export {
   type EventDefinition,
   type TopicDefinition,
 } from './catalogue';
+export { DomainError, type DomainErrorKind } from './domain-error';

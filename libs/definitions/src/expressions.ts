@@ -25,16 +25,10 @@ type CelInput = string | number | bigint | boolean | null | ReturnType<typeof ti
 
 function toCel(value: Value | undefined): CelInput {
   const kind = value?.kind;
-  switch (kind?.$case) {
-    case undefined:
-      return null;
-    case 'intValue':
-      return BigInt(kind.value);
-    case 'timeValue':
-      return timestampFromMs(Math.floor(kind.value / 1_000));
-    default:
-      return kind.value;
-  }
+  if (kind === undefined) return null;
+  if (kind.$case === 'intValue') return BigInt(kind.value);
+  if (kind.$case === 'timeValue') return timestampFromMs(Math.floor(kind.value / 1_000));
+  return kind.value;
 }
 
 /** Compiles once; evaluates over one variable (`record` or `request`). Throws on a source that does not parse. */

@@ -1,0 +1,1 @@
+export { ArtifactStore, digestOfFile } from './artifact-store';

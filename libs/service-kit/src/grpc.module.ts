@@ -1,0 +1,56 @@
+import { startGrpcServer, TokenTable, type GrpcService } from '@headrace/grpc';
+import {
+  Inject,
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type InjectionToken,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import type { BaseSettings } from './config';
+import type { Logger } from './logging';
+import { Readiness } from './readiness';
+import { LOGGER, SETTINGS } from './service-kit.module';
+
+const GRPC_SERVICES = Symbol('GRPC_SERVICES');
+
+/** Mounts services on one gRPC server: each token gives a GrpcService (see grpcService in @headrace/grpc). */
+@Module({})
+export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private running: Awaited<ReturnType<typeof startGrpcServer>> | undefined;
+
+  constructor(
+    @Inject(GRPC_SERVICES) private readonly services: GrpcService[],
+    @Inject(SETTINGS) private readonly settings: BaseSettings,
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly tokens: TokenTable,
+    private readonly readiness: Readiness,
+  ) {}
+
+  static forServices(
+    imports: NonNullable<DynamicModule['imports']>,
+    services: readonly InjectionToken[],
+  ): DynamicModule {
+    return {
+      module: GrpcModule,
+      imports,
+      providers: [{ provide: GRPC_SERVICES, inject: [...services], useFactory: (...found: GrpcService[]) => found }],
+    };
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.readiness.register('grpc', () => (this.running ? undefined : 'the gRPC server is not bound yet'));
+    this.running = await startGrpcServer({
+      host: this.settings.GRPC_HOST,
+      port: this.settings.GRPC_PORT,
+      services: this.services,
+      tokens: this.tokens,
+      log: this.logger,
+    });
+    this.logger.info({ port: this.running.port }, 'gRPC listens');
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.running?.close(5_000);
+  }
+}

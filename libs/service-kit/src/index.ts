@@ -1,0 +1,15 @@
+export {
+  baseSettings,
+  databaseSettings,
+  defineConfig,
+  readConfig,
+  type BaseSettings,
+  type DatabaseSettings,
+  type ServiceConfig,
+} from './config';
+export { DatabaseModule, openDatabase, schemaOf } from './database.module';
+export { GrpcModule } from './grpc.module';
+export { createLogger, type Logger } from './logging';
+export { Readiness, type ReadinessCheck } from './readiness';
+export { createService, runService, type RunOptions } from './run-service';
+export { LOGGER, SERVICE_NAME, ServiceKitModule, SETTINGS } from './service-kit.module';

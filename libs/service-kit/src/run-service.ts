@@ -1,0 +1,97 @@
+import 'reflect-metadata';
+import { Module, type DynamicModule, type INestApplication, type InjectionToken, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
+import { collectDefaultMetrics } from 'prom-client';
+import type { z } from 'zod';
+import { readConfig, type BaseSettings, type ServiceConfig } from './config';
+import { createLogger, NestLogger, type Logger } from './logging';
+import { ServiceKitModule } from './service-kit.module';
+
+@Module({})
+class RootModule {}
+
+/** Tokens of transport strategies that the application listens on besides HTTP (KafkaEventServer of libs/messaging). */
+export interface RunOptions {
+  readonly transports?: readonly InjectionToken<CustomTransportStrategy>[];
+}
+
+/** Builds the application without listening, for tests too. */
+export async function createService(
+  module: Type<unknown> | DynamicModule,
+  service: string,
+  settings: BaseSettings,
+  logger: Logger,
+  options: RunOptions = {},
+): Promise<INestApplication> {
+  const root: DynamicModule = {
+    module: RootModule,
+    imports: [ServiceKitModule.forService(service, settings, logger), module],
+  };
+  const app = await NestFactory.create(root, {
+    logger: new NestLogger(logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  for (const token of options.transports ?? []) {
+    app.connectMicroservice({ strategy: app.get<CustomTransportStrategy>(token) }, { inheritAppConfig: true });
+  }
+  return app;
+}
+
+/** Runs one service until SIGTERM or SIGINT: three lines of main.ts. Exits non-zero when it cannot start. */
+export function runService<S extends z.ZodRawShape>(
+  module: Type<unknown> | DynamicModule,
+  config: ServiceConfig<S>,
+  options: RunOptions = {},
+): void {
+  void start(module, config, options).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  });
+}
+
+async function start<S extends z.ZodRawShape>(
+  module: Type<unknown> | DynamicModule,
+  config: ServiceConfig<S>,
+  options: RunOptions,
+): Promise<void> {
+  const settings = readConfig(config, process.env) as unknown as BaseSettings;
+  const logger = createLogger(config.service, settings.LOG_LEVEL);
+  collectDefaultMetrics({ labels: { service: config.service } });
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'uncaught exception');
+    process.exit(1);
+  });
+  process.on('unhandledRejection', (reason) => {
+    logger.fatal({ err: reason }, 'unhandled rejection');
+    process.exit(1);
+  });
+  const app = await createService(module, config.service, settings, logger, options);
+  stopOnSignal(app, logger, settings.SHUTDOWN_SECONDS);
+  await app.listen(settings.HTTP_PORT, settings.HTTP_HOST);
+  await app.startAllMicroservices();
+  logger.info({ http: await app.getUrl() }, 'service started');
+}
+
+function stopOnSignal(app: INestApplication, logger: Logger, seconds: number): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, 'shutting down');
+    setTimeout(() => {
+      logger.error({ seconds }, 'shutdown took too long, leaving');
+      process.exit(1);
+    }, seconds * 1_000).unref();
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}

@@ -1,0 +1,8 @@
+export { DefinitionReader, type Versioned } from './definition-reader';
+export { type DefinitionOwner } from './definition-service';
+export {
+  DEFINITION_GRPC,
+  definitionMigrations,
+  DefinitionStoreModule,
+  definitionTables,
+} from './definition-store.module';

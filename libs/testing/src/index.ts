@@ -1,0 +1,4 @@
+export { testDatabaseUrl, testKafkaBrokers } from './testing.config';
+export { eventually, type EventuallyOptions } from './eventually';
+export { createTestDatabase, type TestDatabase } from './test-database';
+export { uniqueName } from './unique-name';

@@ -14,6 +14,7 @@ import {
   DataQualityRestored,
   DataRejected,
   DatasetVersionCommitted,
+  WatermarkAdvanced,
 } from './generated/headrace/ingestion/v1/ingestion_events';
 import {
   AlertRaised,
@@ -190,6 +191,14 @@ export const events = {
     DataArrived,
     (e) => e.recordKey,
     'One accepted record.',
+  ),
+  WatermarkAdvanced: event(
+    `${INGESTION}.WatermarkAdvanced`,
+    topics.data,
+    'ingestion',
+    WatermarkAdvanced,
+    (e) => e.stream,
+    'In every partition: no record with a known time up to this one will follow.',
   ),
   DataRejected: event(
     `${INGESTION}.DataRejected`,

@@ -102,6 +102,8 @@ export interface BulkMessage<T> {
   readonly stream?: string;
   /** Default: the definition's key of the data. */
   readonly key?: string;
+  /** Fixed partition (markers that every partition gets); default: by key. */
+  readonly partition?: number;
   readonly timeMicros?: number;
 }
 

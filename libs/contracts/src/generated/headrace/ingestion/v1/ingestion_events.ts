@@ -44,6 +44,16 @@ export interface DataArrived_FieldsEntry {
   value: Value | undefined;
 }
 
+/**
+ * Marker that ingestion writes into EVERY partition of data.<stream>.v1 (bulk; explicit partition): all records of the
+ * stream with known time ≤ watermark stand before it in this partition, and none will follow: a record accepted later
+ * gets a known time above it. Consumers take the watermark of a stream as the lowest last marker over its partitions.
+ */
+export interface WatermarkAdvanced {
+  stream: string;
+  watermarkMicros: number;
+}
+
 /** One refused record, with every reason. Topic data.<stream>.quarantine.v1, key = record key or the upstream key. */
 export interface DataRejected {
   stream: string;
@@ -553,6 +563,95 @@ export const DataArrived_FieldsEntry: MessageFns<DataArrived_FieldsEntry> = {
     const message = createBaseDataArrived_FieldsEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? Value.fromPartial(object.value) : undefined;
+    return message;
+  },
+};
+
+function createBaseWatermarkAdvanced(): WatermarkAdvanced {
+  return { stream: "", watermarkMicros: 0 };
+}
+
+export const WatermarkAdvanced: MessageFns<WatermarkAdvanced> = {
+  encode(message: WatermarkAdvanced, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    if (message.watermarkMicros !== 0) {
+      writer.uint32(16).int64(message.watermarkMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatermarkAdvanced {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatermarkAdvanced();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.watermarkMicros = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatermarkAdvanced {
+    return {
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      watermarkMicros: isSet(object.watermarkMicros)
+        ? globalThis.Number(object.watermarkMicros)
+        : isSet(object.watermark_micros)
+        ? globalThis.Number(object.watermark_micros)
+        : 0,
+    };
+  },
+
+  toJSON(message: WatermarkAdvanced): unknown {
+    const obj: any = {};
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.watermarkMicros !== 0) {
+      obj.watermarkMicros = Math.round(message.watermarkMicros);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatermarkAdvanced>): WatermarkAdvanced {
+    return WatermarkAdvanced.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatermarkAdvanced>): WatermarkAdvanced {
+    const message = createBaseWatermarkAdvanced();
+    message.stream = object.stream ?? "";
+    message.watermarkMicros = object.watermarkMicros ?? 0;
     return message;
   },
 };

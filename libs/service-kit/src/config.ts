@@ -19,6 +19,8 @@ export const baseSettings = {
   HEADRACE_TOKEN: z.string().min(1).optional(),
   /** Folder of the artifact store, shared by the services. */
   HEADRACE_ARTIFACTS: z.string().min(1),
+  /** "1": stop when stdin closes, so that nothing outlives a supervisor that was killed. */
+  HEADRACE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
   /** Seconds that a shutdown may take. */
   SHUTDOWN_SECONDS: z.coerce.number().min(1).max(600).default(15),
 } as const;

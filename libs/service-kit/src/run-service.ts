@@ -68,22 +68,22 @@ async function start<S extends z.ZodRawShape>(
     process.exit(1);
   });
   const app = await createService(module, config.service, settings, logger, options);
-  stopOnSignal(app, logger, settings.SHUTDOWN_SECONDS);
+  stopOnSignal(app, logger, settings);
   await app.listen(settings.HTTP_PORT, settings.HTTP_HOST);
   await app.startAllMicroservices();
   logger.info({ http: await app.getUrl() }, 'service started');
 }
 
-function stopOnSignal(app: INestApplication, logger: Logger, seconds: number): void {
+function stopOnSignal(app: INestApplication, logger: Logger, settings: BaseSettings): void {
   let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
+  const stop = (signal: string): void => {
     if (stopping) return;
     stopping = true;
     logger.info({ signal }, 'shutting down');
     setTimeout(() => {
-      logger.error({ seconds }, 'shutdown took too long, leaving');
+      logger.error({ seconds: settings.SHUTDOWN_SECONDS }, 'shutdown took too long, leaving');
       process.exit(1);
-    }, seconds * 1_000).unref();
+    }, settings.SHUTDOWN_SECONDS * 1_000).unref();
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -94,4 +94,5 @@ function stopOnSignal(app: INestApplication, logger: Logger, seconds: number): v
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  if (settings.HEADRACE_PARENT_WATCH === '1') process.stdin.on('end', () => stop('parent gone')).resume();
 }

@@ -39,7 +39,7 @@ def fit(rows, labels=None, seed=0, features=FEATURES, params=PARAMS):
     if seed:
         take = np.sort(np.random.default_rng(seed).integers(0, len(rows), len(rows)))
     model = lgb.LGBMClassifier(
-        **params, random_state=7, n_jobs=2, verbose=-1, deterministic=True, force_row_wise=True
+        **params, random_state=7, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True
     )
     model.fit(rows[features].iloc[take], y[take])
     return lambda x: model.predict_proba(x[features])[:, 1]
@@ -111,12 +111,14 @@ def detections(table):
     return first(drift), first(worse), first(both)
 
 
-def canary(flights, champion, candidate, start, until=None):
-    """(decision, event time, labels, blocks, mean, low, high)"""
+def canary(flights, champion, candidate, start, until=None, centred=False):
+    """(decision, event time, labels, blocks, mean, low, high). Centred: the true difference is taken
+    away, what is left is how the blocks scatter and cohere, so any decision is a false one."""
     pairs = flights[flights["departed"] > start].sort_values(["landed", "flight"])
     late = pairs["late"].to_numpy()
     difference = (champion(pairs) - late) ** 2 - (candidate(pairs) - late) ** 2
-    # The first bucket is whole: it begins with the first landing after the canary's start.
+    if centred:
+        difference = difference - difference.mean()
     values, labels = [], 0
     mean = low = high = math.nan
     for block in method.blocks(pairs["landed"].to_numpy(), difference, BLOCK, BLOCK_PAIRS):
@@ -215,7 +217,7 @@ def run(flights, start, delays1, delays2, days=None, seed=0, verbose=False):
 def robust(base):
     rows = []
     delays = (2.0, 3.3, 4.5, 5.8, 7.0)
-    for minutes, days in ((30, None), (20, None)):
+    for minutes, days in ((30, None),):
         for offset, seed in product((-4, -2, -1, 0, 1, 2), (0, 1, 2)):
             flights = with_features(shift(base, SHIFT_START + offset * DAY, minutes=minutes))
             for row in run(flights, REPLAY_START + offset * DAY, delays, (2.0, 4.5, 7.0), days, seed):
@@ -268,10 +270,11 @@ def control(base, seeds):
 
             ratio.append(second(list(table["brier ratio"])))
             p.append(second(list(table["psi p"])))
-            # Two versions of equal worth (rows drawn again): how often is either called better?
+            # Two versions, their true difference taken away: how often is either called better?
             rows = known(flights, REPLAY_START)
             for s in (1, 2):
-                aa.append(canary(flights, fit(rows, seed=10 * s), fit(rows, seed=10 * s + 1), REPLAY_START + s * 4 * DAY)[0])
+                aa.append(canary(flights, fit(rows, seed=10 * s), fit(rows, seed=10 * s + 1),
+                                 REPLAY_START + s * 4 * DAY, REPLAY_START + (s * 4 + 10) * DAY, centred=True)[0])
         print(kind, "seeds", seeds, "drift / worse / both:",
               [sum(f[i] is not None for f in found) for i in range(3)],
               f"2-of-3 brier ratio max {max(ratio):.3f}, psi p median {np.median(p):.3f} max {max(p):.3f}",

@@ -156,8 +156,10 @@ const TrainingPlanSpec = z.strictObject({
   features: z.array(FeatureInput).min(1).max(2_000),
   /** Only the newest part of the spine, by event time; absent: all of it. */
   lookback: Duration.optional(),
-  /** The last share of rows by event time validates. */
+  /** The last share of rows by event time validates (a backtest: metrics, gates and the reference profile). */
   validationFraction: z.number().min(0.05).max(0.5).default(0.2),
+  /** After the backtest the same algorithm is fitted again on all rows; that model is registered. */
+  refit: z.boolean().default(true),
   trainer: z.strictObject({
     name: z.enum(['tabular']).default('tabular'),
     algorithm: z.enum(['lightgbm', 'logistic_regression', 'linear_regression']),
@@ -222,18 +224,26 @@ const EndpointSpec = z.strictObject({
         .min(1)
         .max(20)
         .default([{ weight: 20 }]),
+      /**
+       * Every request of a rollout is scored by both versions. The paired differences of their losses are averaged over
+       * blocks of event time, and an anytime-valid confidence sequence on the block means decides (docs/adr/0010).
+       */
       analysis: z
         .strictObject({
-          /** Error probability of the anytime-valid interval. */
+          /** Error probability of the confidence sequence. */
           alpha: z.number().min(0.0001).max(0.5).default(0.05),
-          /** Pairs (both versions scored the request, and its label came) before the first verdict of a step. */
-          minimumPairs: z.int().min(1).default(500),
-          /** Promote when the candidate is better, or (0 = strictly) not worse than this much loss. */
-          margin: z.number().min(0).default(0),
-          /** Neighbours in time are alike: pairs are averaged over blocks of this event time. */
+          /** Labelled pairs before the candidate may be promoted. */
+          minimumPairsToPromote: z.int().min(1).default(1_000),
+          /** Labelled pairs before the candidate may be rolled back. */
+          minimumPairsToRollBack: z.int().min(1).default(300),
+          /** Event time before the candidate may be promoted: at least one whole cycle of the data. */
+          minimumDuration: Duration.default('1d'),
+          /** Without a decision after this much event time: rolled back, the champion stays. */
+          maximumDuration: Duration.default('10d'),
+          /** Neighbours in time are alike: a block is made of whole buckets of this event time … */
           block: Duration.default('1h'),
-          /** Without a decision after this many pairs: roll back. */
-          maximumPairs: z.int().min(1).default(50_000),
+          /** … until it holds this many pairs. */
+          minimumPairsOfBlock: z.int().min(1).default(100),
         })
         .prefault({}),
     })
@@ -247,11 +257,26 @@ const DriftTest = z.strictObject({
   threshold: z.number().positive(),
 });
 
-const PerformanceTest = z.strictObject({
-  statistic: z.enum(['brier', 'log_loss', 'auc', 'calibration', 'mae', 'rmse']),
-  /** Crossed when worse than the reference profile by more than this (calibration: than 0). */
-  worseBy: z.number().positive(),
-});
+const PerformanceTest = z
+  .strictObject({
+    statistic: z.enum(['brier', 'log_loss', 'auc', 'calibration', 'mae', 'rmse']),
+    /** Crossed when worse than the reference profile by at least this much (calibration: its absolute value). */
+    worseBy: z.number().positive().optional(),
+    /** Crossed when at least this many times the reference (losses only). */
+    worseByFactor: z.number().gt(1).optional(),
+  })
+  .superRefine((test, context) => {
+    if ((test.worseBy === undefined) === (test.worseByFactor === undefined)) {
+      context.addIssue({ code: 'custom', message: 'expected either "worseBy" or "worseByFactor"' });
+    }
+    if (test.worseByFactor !== undefined && (test.statistic === 'auc' || test.statistic === 'calibration')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['worseByFactor'],
+        message: `is for losses; for ${test.statistic} use worseBy`,
+      });
+    }
+  });
 
 const Hysteresis = z
   .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
@@ -260,12 +285,10 @@ const Hysteresis = z
 const MonitorSpec = z.strictObject({
   endpoint: Name,
   label: Label,
-  /** Tumbling windows of event time. */
+  /** Tumbling windows of event time: drift by the predictions' as-of time, performance by the labels' event time. */
   window: Duration.default('1d'),
   /** Windows with fewer predictions (drift) or labels (performance) are not judged. */
   minimumSample: z.int().min(1).default(200),
-  /** How long after a window's end its labels are waited for. */
-  labelDelay: Duration.default('12h'),
   drift: z
     .strictObject({
       tests: z.array(DriftTest).min(1).max(2_000),
@@ -285,6 +308,8 @@ const MonitorSpec = z.strictObject({
     .strictObject({
       plan: Name,
       on: z.array(z.enum(['drift', 'performance'])).min(1),
+      /** any: one of the signals is enough; all: every one of them must stand at the same time. */
+      match: z.enum(['any', 'all']).default('any'),
       /** Event time between two requests. */
       cooldown: Duration.default('7d'),
       /** Requests within one day of the wall clock. */

@@ -1,0 +1,120 @@
+// How the CLI finds a system: the environment, else system.json of a local one.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DefinitionServiceClient } from '@headrace/contracts/proto/definitions/v1/definitions_service';
+import { FeatureServiceClient } from '@headrace/contracts/proto/features/v1/features_service';
+import { InferenceClient } from '@headrace/contracts/proto/inference/v1/inference_service';
+import { IngestionServiceClient } from '@headrace/contracts/proto/ingestion/v1/ingestion_service';
+import { MonitoringServiceClient } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
+import { RegistryServiceClient } from '@headrace/contracts/proto/registry/v1/registry_service';
+import { TrainingServiceClient } from '@headrace/contracts/proto/training/v1/training_service';
+import { installationFolders } from '@headrace/embedded';
+import { authorization, createClient, isServiceError, unary } from '@headrace/grpc';
+import type { Client, Metadata, ServiceError } from '@grpc/grpc-js';
+import { SERVICES, type ServiceName, type SystemAddresses } from './local/system';
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+/** Where local systems keep their data. */
+export function localDirectory(name: 'up' | 'demo'): string {
+  return join(installationFolders().repository, '.headrace', name);
+}
+
+/** Addresses of one service in the environment, such as HEADRACE_FEATURE_STORE_ADDRESS=host:port. */
+function addressVariable(service: ServiceName): string {
+  return `HEADRACE_${service.toUpperCase().replaceAll('-', '_')}_ADDRESS`;
+}
+
+export interface Connection {
+  readonly address: (service: ServiceName) => string;
+  readonly token: (role: 'operator' | 'approver') => string | undefined;
+}
+
+/** A running local system's file, or undefined. */
+export function readSystemFile(): SystemAddresses | undefined {
+  for (const name of ['up', 'demo'] as const) {
+    const file = join(localDirectory(name), 'system.json');
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as SystemAddresses;
+  }
+  return undefined;
+}
+
+export function connect(environment: NodeJS.ProcessEnv, system = readSystemFile()): Connection {
+  return {
+    address: (service) => {
+      const address = environment[addressVariable(service)] ?? system?.services[service].grpc;
+      if (address === undefined) {
+        throw new Error(`no running system found: start one with "npm run up", or set ${addressVariable(service)}=host:port`);
+      }
+      return address;
+    },
+    token: (role) => environment['HEADRACE_TOKEN'] ?? system?.credentials[role],
+  };
+}
+
+/** Typed clients of all services, made when first used. Calls carry the operator's token unless told otherwise. */
+export class Clients {
+  private readonly open = new Map<string, Client>();
+
+  constructor(private readonly connection: Connection) {}
+
+  get ingestion() {
+    return this.client('ingestion', IngestionServiceClient);
+  }
+  get features() {
+    return this.client('feature-store', FeatureServiceClient);
+  }
+  get training() {
+    return this.client('training', TrainingServiceClient);
+  }
+  get registry() {
+    return this.client('registry', RegistryServiceClient);
+  }
+  get inference() {
+    return this.client('inference-gateway', InferenceClient);
+  }
+  get monitoring() {
+    return this.client('monitoring', MonitoringServiceClient);
+  }
+  definitions(owner: string) {
+    const service = SERVICES.find((name) => name === owner);
+    if (!service) throw new Error(`${owner} is no service`);
+    return this.client(service, DefinitionServiceClient);
+  }
+
+  call<Request, Response>(
+    method: (
+      request: Request,
+      metadata: Metadata,
+      options: { deadline: number },
+      callback: (error: ServiceError | null, response: Response) => void,
+    ) => unknown,
+    request: Request,
+    options: { readonly as?: 'operator' | 'approver'; readonly timeoutMs?: number } = {},
+  ): Promise<Response> {
+    return unary(method, request, {
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      metadata: authorization(this.connection.token(options.as ?? 'operator')),
+    });
+  }
+
+  close(): void {
+    for (const client of this.open.values()) client.close();
+    this.open.clear();
+  }
+
+  private client<C extends Client>(service: ServiceName, constructor: Parameters<typeof createClient<C>>[0]): C {
+    const key = `${service}/${constructor.name}`;
+    const existing = this.open.get(key);
+    if (existing) return existing as C;
+    const created = createClient(constructor, { address: this.connection.address(service) }, true);
+    this.open.set(key, created);
+    return created;
+  }
+}
+
+/** What a person reads when a call failed. */
+export function explain(error: unknown): string {
+  if (isServiceError(error)) return error.details;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -59,12 +59,14 @@ export interface DataRejected {
   stream: string;
   streamVersion: string;
   violations: Violation[];
-  /** What arrived, unchanged. */
+  /** What arrived, unchanged; its beginning when it is too large for a record (see original_size). */
   originalValue: Uint8Array;
   originalKey: Uint8Array;
   originalHeaders: { [key: string]: Uint8Array };
   origin: RecordOrigin | undefined;
   rejectedAtMicros: number;
+  /** Bytes that arrived; more than original_value holds when that had to be cut. */
+  originalSize: number;
 }
 
 export interface DataRejected_OriginalHeadersEntry {
@@ -666,6 +668,7 @@ function createBaseDataRejected(): DataRejected {
     originalHeaders: {},
     origin: undefined,
     rejectedAtMicros: 0,
+    originalSize: 0,
   };
 }
 
@@ -694,6 +697,9 @@ export const DataRejected: MessageFns<DataRejected> = {
     }
     if (message.rejectedAtMicros !== 0) {
       writer.uint32(64).int64(message.rejectedAtMicros);
+    }
+    if (message.originalSize !== 0) {
+      writer.uint32(72).int64(message.originalSize);
     }
     return writer;
   },
@@ -778,6 +784,14 @@ export const DataRejected: MessageFns<DataRejected> = {
             message.rejectedAtMicros = longToNumber(reader.int64());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.originalSize = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -844,6 +858,11 @@ export const DataRejected: MessageFns<DataRejected> = {
         : isSet(object.rejected_at_micros)
         ? globalThis.Number(object.rejected_at_micros)
         : 0,
+      originalSize: isSet(object.originalSize)
+        ? globalThis.Number(object.originalSize)
+        : isSet(object.original_size)
+        ? globalThis.Number(object.original_size)
+        : 0,
     };
   },
 
@@ -879,6 +898,9 @@ export const DataRejected: MessageFns<DataRejected> = {
     if (message.rejectedAtMicros !== 0) {
       obj.rejectedAtMicros = Math.round(message.rejectedAtMicros);
     }
+    if (message.originalSize !== 0) {
+      obj.originalSize = Math.round(message.originalSize);
+    }
     return obj;
   },
 
@@ -903,6 +925,7 @@ export const DataRejected: MessageFns<DataRejected> = {
       ? RecordOrigin.fromPartial(object.origin)
       : undefined;
     message.rejectedAtMicros = object.rejectedAtMicros ?? 0;
+    message.originalSize = object.originalSize ?? 0;
     return message;
   },
 };

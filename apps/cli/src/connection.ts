@@ -44,7 +44,9 @@ export function connect(environment: NodeJS.ProcessEnv, system = readSystemFile(
     address: (service) => {
       const address = environment[addressVariable(service)] ?? system?.services[service].grpc;
       if (address === undefined) {
-        throw new Error(`no running system found: start one with "npm run up", or set ${addressVariable(service)}=host:port`);
+        throw new Error(
+          `no running system found: start one with "npm run up", or set ${addressVariable(service)}=host:port`,
+        );
       }
       return address;
     },

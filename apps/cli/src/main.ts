@@ -39,9 +39,11 @@ program
   .option('--chaos', 'kill every service once on the way', false)
   .option('--docker', 'Kafka and Postgres in containers', false)
   .addOption(new Option('--replay-seconds <n>', 'wall seconds that the replayed part takes').argParser(Number))
-  .action(async (options: { keep: boolean; full: boolean; chaos: boolean; docker: boolean; replaySeconds?: number }) => {
-    process.exitCode = await runDemo(options);
-  });
+  .action(
+    async (options: { keep: boolean; full: boolean; chaos: boolean; docker: boolean; replaySeconds?: number }) => {
+      process.exitCode = await runDemo(options);
+    },
+  );
 
 program
   .command('check')
@@ -61,7 +63,8 @@ program
   .action((options: { file: string; dryRun: boolean; wait: boolean }) =>
     withClients(async (clients) => {
       const definitions = await loadDefinitions(options.file);
-      for (const applied of await applyDefinitions(clients, definitions, options.dryRun)) process.stdout.write(`${describeApplied(applied)}\n`);
+      for (const applied of await applyDefinitions(clients, definitions, options.dryRun))
+        process.stdout.write(`${describeApplied(applied)}\n`);
       if (options.wait && !options.dryRun) await waitUntilReady(clients, definitions, 30_000);
     }),
   );
@@ -74,7 +77,13 @@ program
     withClients(async (clients) => {
       const { streams } = await clients.call(clients.ingestion.getStreamCounts.bind(clients.ingestion), { stream: '' });
       printRows(
-        streams.map(({ stream, accepted, rejected, duplicates, lag }) => ({ stream, accepted, rejected, duplicates, lag })),
+        streams.map(({ stream, accepted, rejected, duplicates, lag }) => ({
+          stream,
+          accepted,
+          rejected,
+          duplicates,
+          lag,
+        })),
         options.json === true,
       );
     }),
@@ -86,7 +95,9 @@ program
   .option('--json')
   .action((stream: string | undefined, options: Json) =>
     withClients(async (clients) => {
-      const { versions } = await clients.call(clients.ingestion.listDatasetVersions.bind(clients.ingestion), { stream: stream ?? '' });
+      const { versions } = await clients.call(clients.ingestion.listDatasetVersions.bind(clients.ingestion), {
+        stream: stream ?? '',
+      });
       printRows(
         versions.map((version) => ({
           stream: version.dataset?.stream ?? '',
@@ -152,7 +163,11 @@ program
           aliases: version.aliases.join(','),
           trigger: version.trigger,
           ...Object.fromEntries(Object.entries(version.metrics).map(([name, metric]) => [name, figure(metric.value)])),
-          failed: version.gates.filter((gate) => !gate.passed).map((gate) => gate.name).join(',') || '–',
+          failed:
+            version.gates
+              .filter((gate) => !gate.passed)
+              .map((gate) => gate.name)
+              .join(',') || '–',
         })),
         options.json === true,
       );
@@ -187,7 +202,9 @@ program
           model: endpoint.model,
           generation: endpoint.generation,
           versions: endpoint.versions.map((version) => `${version.version}:${version.weightPercent}%`).join(' '),
-          rollout: endpoint.rollout ? `version ${endpoint.rollout.candidateVersion}, step ${endpoint.rollout.step}${endpoint.rollout.paused ? ', paused' : ''}` : '–',
+          rollout: endpoint.rollout
+            ? `version ${endpoint.rollout.candidateVersion}, step ${endpoint.rollout.step}${endpoint.rollout.paused ? ', paused' : ''}`
+            : '–',
         })),
         options.json === true,
       );
@@ -200,9 +217,18 @@ program
   .requiredOption('--reason <text>', 'why')
   .action((endpoint: string, action: string, options: { reason: string }) =>
     withClients(async (clients) => {
-      const control = { pause: RolloutControl.PAUSE, resume: RolloutControl.RESUME, promote: RolloutControl.PROMOTE, abort: RolloutControl.ABORT }[action];
+      const control = {
+        pause: RolloutControl.PAUSE,
+        resume: RolloutControl.RESUME,
+        promote: RolloutControl.PROMOTE,
+        abort: RolloutControl.ABORT,
+      }[action];
       if (control === undefined) throw new Error(`"${action}": expected pause, resume, promote or abort`);
-      await clients.call(clients.registry.controlRollout.bind(clients.registry), { endpoint, control, reason: options.reason });
+      await clients.call(clients.registry.controlRollout.bind(clients.registry), {
+        endpoint,
+        control,
+        reason: options.reason,
+      });
       process.stdout.write(`${action} done\n`);
     }),
   );
@@ -213,17 +239,32 @@ program
   .option('--json')
   .action((monitor: string, options: Json) =>
     withClients(async (clients) => {
-      const answer = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), { monitor, lastWindows: 50 });
+      const answer = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), {
+        monitor,
+        lastWindows: 50,
+      });
       printRows(
         answer.windows.map((window) => ({
           window: formatTime(window.startMicros).slice(0, 16),
           predictions: window.predictions,
           labels: window.labels,
-          crossed: window.evidence.filter((evidence) => evidence.crossed).map((evidence) => `${evidence.subject} ${evidence.statistic} ${figure(evidence.value)}`).join('; ') || '–',
+          crossed:
+            window.evidence
+              .filter((evidence) => evidence.crossed)
+              .map((evidence) => `${evidence.subject} ${evidence.statistic} ${figure(evidence.value)}`)
+              .join('; ') || '–',
         })),
         options.json === true,
       );
-      if (options.json !== true) printRows(answer.decisions.map((decision) => ({ at: formatTime(decision.decidedAtMicros), decision: decision.type.split('.').at(-1) ?? '', summary: decision.summary })), false);
+      if (options.json !== true)
+        printRows(
+          answer.decisions.map((decision) => ({
+            at: formatTime(decision.decidedAtMicros),
+            decision: decision.type.split('.').at(-1) ?? '',
+            summary: decision.summary,
+          })),
+          false,
+        );
     }),
   );
 
@@ -233,8 +274,14 @@ features
   .description('compare features as served with the point-in-time join made afterwards')
   .action((endpoint: string) =>
     withClients(async (clients) => {
-      const answer = await clients.call(clients.features.checkServingSkew.bind(clients.features), { endpoint }, { timeoutMs: 600_000 });
-      process.stdout.write(`${answer.compared} predictions compared, ${answer.different} different, ${answer.skipped} not comparable\n`);
+      const answer = await clients.call(
+        clients.features.checkServingSkew.bind(clients.features),
+        { endpoint },
+        { timeoutMs: 600_000 },
+      );
+      process.stdout.write(
+        `${answer.compared} predictions compared, ${answer.different} different, ${answer.skipped} not comparable\n`,
+      );
       if (answer.different > 0) process.exitCode = 2;
     }),
   );
@@ -248,7 +295,12 @@ events
     withClients(async (clients) => {
       const { chain } = await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId });
       printRows(
-        chain.map((event) => ({ time: formatTime(event.timeMicros), type: event.type.split('.').at(-1) ?? '', subject: event.subject, id: event.id })),
+        chain.map((event) => ({
+          time: formatTime(event.timeMicros),
+          type: event.type.split('.').at(-1) ?? '',
+          subject: event.subject,
+          id: event.id,
+        })),
         options.json === true,
       );
     }),
@@ -260,9 +312,19 @@ program
   .option('--json')
   .action((options: Json) =>
     withClients(async (clients) => {
-      const answer = await clients.call(clients.registry.listAuditEntries.bind(clients.registry), { afterSequence: 0, limit: 1_000 });
+      const answer = await clients.call(clients.registry.listAuditEntries.bind(clients.registry), {
+        afterSequence: 0,
+        limit: 1_000,
+      });
       printRows(
-        answer.entries.map((entry) => ({ sequence: entry.sequence, at: formatTime(entry.atMicros), actor: entry.actor, action: entry.action, subject: entry.subject, detail: entry.detailJson })),
+        answer.entries.map((entry) => ({
+          sequence: entry.sequence,
+          at: formatTime(entry.atMicros),
+          actor: entry.actor,
+          action: entry.action,
+          subject: entry.subject,
+          detail: entry.detailJson,
+        })),
         options.json === true,
       );
       if (!answer.chainIntact) throw new Error('the audit chain is broken: an entry was changed or removed');

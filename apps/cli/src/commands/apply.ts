@@ -8,7 +8,11 @@ import { explain, type Clients } from '../connection';
 /** Several faults at once, each with file, line and field. */
 export class DefinitionFaults extends Error {
   constructor(readonly faults: readonly DefinitionFault[]) {
-    super(faults.map((fault) => `${fault.file}:${fault.line}: ${fault.field === '' ? '' : `${fault.field}: `}${fault.message}`).join('\n'));
+    super(
+      faults
+        .map((fault) => `${fault.file}:${fault.line}: ${fault.field === '' ? '' : `${fault.field}: `}${fault.message}`)
+        .join('\n'),
+    );
     this.name = 'DefinitionFaults';
   }
 }
@@ -19,7 +23,10 @@ export async function loadDefinitions(path: string): Promise<Definition[]> {
     throw new Error(`${path}: no such file or folder`);
   });
   const files = info.isDirectory()
-    ? (await readdir(path)).filter((name) => /\.ya?ml$/.test(name)).sort().map((name) => join(path, name))
+    ? (await readdir(path))
+        .filter((name) => /\.ya?ml$/.test(name))
+        .sort()
+        .map((name) => join(path, name))
     : [path];
   if (files.length === 0) throw new Error(`${path}: holds no .yaml file`);
   const definitions: Definition[] = [];
@@ -31,7 +38,8 @@ export async function loadDefinitions(path: string): Promise<Definition[]> {
     for (const definition of read.definitions) {
       const key = `${definition.kind}/${definition.metadata.name}`;
       const other = seen.get(key);
-      if (other !== undefined) faults.push({ file, line: 1, field: 'metadata.name', message: `${key} is defined in ${other} too` });
+      if (other !== undefined)
+        faults.push({ file, line: 1, field: 'metadata.name', message: `${key} is defined in ${other} too` });
       seen.set(key, file);
       definitions.push(definition);
     }
@@ -46,12 +54,19 @@ export interface Applied {
 }
 
 /** Sends each definition to the owner of its kind. Idempotent. */
-export async function applyDefinitions(clients: Clients, definitions: readonly Definition[], dryRun: boolean): Promise<Applied[]> {
+export async function applyDefinitions(
+  clients: Clients,
+  definitions: readonly Definition[],
+  dryRun: boolean,
+): Promise<Applied[]> {
   const applied: Applied[] = [];
   for (const definition of definitions) {
     const client = clients.definitions(ownerOf[definition.kind]);
     try {
-      const response = await clients.call(client.apply.bind(client), { documentJson: canonicalJson(definition), dryRun });
+      const response = await clients.call(client.apply.bind(client), {
+        documentJson: canonicalJson(definition),
+        dryRun,
+      });
       applied.push({ definition, response });
     } catch (error) {
       throw new Error(`${definition.kind}/${definition.metadata.name}: ${explain(error)}`);
@@ -61,7 +76,11 @@ export async function applyDefinitions(clients: Clients, definitions: readonly D
 }
 
 /** Resolves when every definition is Ready: all that it refers to is known. */
-export async function waitUntilReady(clients: Clients, definitions: readonly Definition[], timeoutMs: number): Promise<void> {
+export async function waitUntilReady(
+  clients: Clients,
+  definitions: readonly Definition[],
+  timeoutMs: number,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   const owners = [...new Set(definitions.map((definition) => ownerOf[definition.kind]))];
   const wanted = new Set(definitions.map((definition) => `${definition.kind}/${definition.metadata.name}`));
@@ -71,7 +90,8 @@ export async function waitUntilReady(clients: Clients, definitions: readonly Def
       const client = clients.definitions(owner);
       for (const state of (await clients.call(client.list.bind(client), {})).definitions) {
         const key = `${state.kind}/${state.name}`;
-        if (wanted.has(key) && state.phase !== DefinitionPhase.READY) waiting.push(`${key} (waits for ${state.waitingFor.join(', ') || 'its own publication'})`);
+        if (wanted.has(key) && state.phase !== DefinitionPhase.READY)
+          waiting.push(`${key} (waits for ${state.waitingFor.join(', ') || 'its own publication'})`);
       }
     }
     if (waiting.length === 0) return;
@@ -84,7 +104,8 @@ export function describeApplied({ definition, response }: Applied): string {
   const name = `${definition.kind}/${definition.metadata.name}`;
   const lines = [`${ApplyOutcome[response.outcome].toLowerCase().padEnd(9)} ${name}`];
   if (response.outcome === ApplyOutcome.UPDATED) {
-    for (const change of response.changes) lines.push(`          ${change.path}: ${change.before || '(absent)'} → ${change.after || '(absent)'}`);
+    for (const change of response.changes)
+      lines.push(`          ${change.path}: ${change.before || '(absent)'} → ${change.after || '(absent)'}`);
   }
   return lines.join('\n');
 }

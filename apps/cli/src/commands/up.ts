@@ -6,8 +6,11 @@ export async function runUp(options: { readonly docker: boolean }): Promise<numb
   const directory = localDirectory('up');
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const stop = new AbortController();
-  const stopped = new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort(new Error('stopped while starting')));
+  const stopped = new Promise<void>((resolve) =>
+    stop.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => stop.abort(new Error('stopped while starting')));
   const system = await startLocalSystem({
     directory,
     say,
@@ -19,7 +22,8 @@ export async function runUp(options: { readonly docker: boolean }): Promise<numb
   });
   say('');
   say(`Kafka             ${system.addresses.kafka}`);
-  for (const [name, address] of Object.entries(system.addresses.services)) say(`${name.padEnd(17)} gRPC ${address.grpc}   metrics ${address.http}/metrics`);
+  for (const [name, address] of Object.entries(system.addresses.services))
+    say(`${name.padEnd(17)} gRPC ${address.grpc}   metrics ${address.http}/metrics`);
   say(`Logs              ${directory}/logs`);
   say('Ready. Ctrl-C stops everything; data stays.');
   await stopped;

@@ -16,7 +16,9 @@ export interface Containers {
 /** Kafka and Postgres by the Docker engine, for `--docker`. Rejects with one sentence when there is none. */
 export async function startContainers(say: (line: string) => void): Promise<Containers> {
   await run('docker', ['version', '--format', '{{.Server.Version}}']).catch(() => {
-    throw new Error('--docker needs a running Docker engine, and none answers: start it, or leave out --docker for the embedded Kafka and Postgres');
+    throw new Error(
+      '--docker needs a running Docker engine, and none answers: start it, or leave out --docker for the embedded Kafka and Postgres',
+    );
   });
   const suffix = randomBytes(4).toString('hex');
   const password = randomBytes(16).toString('hex');

@@ -20,7 +20,9 @@ const rolesOf: Readonly<Record<keyof LocalCredentials, readonly Role[]>> = {
 };
 
 /** Reads the credentials of a data directory, or makes them, with the table of digests that services accept. */
-export async function localCredentials(directory: string): Promise<{ credentials: LocalCredentials; tokensFile: string }> {
+export async function localCredentials(
+  directory: string,
+): Promise<{ credentials: LocalCredentials; tokensFile: string }> {
   const file = join(directory, 'credentials.json');
   const tokensFile = join(directory, 'tokens.json');
   const existing = await readFile(file, 'utf8').catch(() => undefined);

@@ -73,7 +73,9 @@ export class Supervisor {
           reasons.set(spec.name, reason);
           if (this.stopping || signal?.aborted) throw new Error('stopped while starting');
           if (Date.now() > deadline) {
-            throw new Error(`${spec.name} is not ready after ${timeoutMs / 1_000} s: ${reason} (log: ${join(this.options.logDirectory, `${spec.name}.log`)})`);
+            throw new Error(
+              `${spec.name} is not ready after ${timeoutMs / 1_000} s: ${reason} (log: ${join(this.options.logDirectory, `${spec.name}.log`)})`,
+            );
           }
           await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
         }
@@ -120,7 +122,13 @@ export class Supervisor {
     child.process = process;
     const take = (chunk: Buffer): void => {
       child.log.write(chunk);
-      child.lastLines = [...child.lastLines, ...chunk.toString('utf8').split('\n').filter((line) => line !== '')].slice(-SHOWN_LOG_LINES);
+      child.lastLines = [
+        ...child.lastLines,
+        ...chunk
+          .toString('utf8')
+          .split('\n')
+          .filter((line) => line !== ''),
+      ].slice(-SHOWN_LOG_LINES);
     };
     process.stdout?.on('data', take);
     process.stderr?.on('data', take);
@@ -133,7 +141,8 @@ export class Supervisor {
       if (Date.now() - startedAt > STEADY_MS) child.backoffMs = FIRST_BACKOFF_MS;
       const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
       this.options.say(`${spec.name} ${how}, restarting in ${child.backoffMs} ms`);
-      if (signal !== 'SIGKILL') for (const line of child.lastLines) this.options.say(`  ${spec.name} | ${line.slice(0, 400)}`);
+      if (signal !== 'SIGKILL')
+        for (const line of child.lastLines) this.options.say(`  ${spec.name} | ${line.slice(0, 400)}`);
       child.restarts += 1;
       child.restartTimer = setTimeout(() => this.launch(child), child.backoffMs);
       child.backoffMs = Math.min(child.backoffMs * 2, LONGEST_BACKOFF_MS);

@@ -6,7 +6,14 @@ import { localCredentials, type LocalCredentials } from './credentials';
 import { startContainers } from './containers';
 import { Supervisor, type ProcessSpec } from './supervisor';
 
-export const SERVICES = ['ingestion', 'feature-store', 'training', 'registry', 'inference-gateway', 'monitoring'] as const;
+export const SERVICES = [
+  'ingestion',
+  'feature-store',
+  'training',
+  'registry',
+  'inference-gateway',
+  'monitoring',
+] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 export interface LocalSystemOptions {
@@ -63,7 +70,13 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     const artifacts = join(directory, 'artifacts');
     await mkdir(artifacts, { recursive: true });
     const services = await serviceAddresses();
-    const addresses: SystemAddresses = { kafka: dependencies.kafka, database: dependencies.database, artifacts, services, credentials };
+    const addresses: SystemAddresses = {
+      kafka: dependencies.kafka,
+      database: dependencies.database,
+      artifacts,
+      services,
+      credentials,
+    };
     const common = {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
@@ -115,14 +128,19 @@ async function startDependencies(
   if (options.docker && (options.kafkaBrokers === undefined || options.databaseUrl === undefined)) {
     const containers = await startContainers(options.say);
     stopping.push(containers.stop);
-    return { kafka: options.kafkaBrokers ?? containers.kafka, database: options.databaseUrl ?? containers.database, pids: () => [] };
+    return {
+      kafka: options.kafkaBrokers ?? containers.kafka,
+      database: options.databaseUrl ?? containers.database,
+      pids: () => [],
+    };
   }
   const [kafka, postgres] = await settleBoth(
     options.kafkaBrokers === undefined
       ? startKafka({
           dataDirectory: join(directory, 'kafka'),
           log: options.say,
-          onUnexpectedExit: () => options.say('Kafka ended unexpectedly: see its log; stop and start again to go on from its data'),
+          onUnexpectedExit: () =>
+            options.say('Kafka ended unexpectedly: see its log; stop and start again to go on from its data'),
         })
       : undefined,
     options.databaseUrl === undefined
@@ -166,7 +184,12 @@ async function serviceAddresses(): Promise<Record<ServiceName, Address>> {
   return Object.fromEntries(entries) as Record<ServiceName, Address>;
 }
 
-function specOf(name: ServiceName, repository: string, address: Address, common: Readonly<Record<string, string>>): ProcessSpec {
+function specOf(
+  name: ServiceName,
+  repository: string,
+  address: Address,
+  common: Readonly<Record<string, string>>,
+): ProcessSpec {
   return {
     name,
     command: process.execPath,

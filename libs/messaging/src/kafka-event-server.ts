@@ -1,25 +1,55 @@
-import { Server } from '@nestjs/microservices';
-import { KAFKA_TRANSPORT } from './handlers';
+import { Server, type MessageHandler } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { KAFKA_TRANSPORT, type Binding } from './handlers';
+import type { MessagingRuntime } from './messaging-runtime';
 
-/** Nest transport strategy: `app.connectMicroservice({ strategy: app.get(KafkaEventServer) })`. */
+/**
+ * Nest transport strategy: `app.connectMicroservice({ strategy: app.get(KafkaEventServer) })`. Guards, pipes and
+ * interceptors of Nest apply to handlers as everywhere.
+ */
 export class KafkaEventServer extends Server {
-  constructor() {
+  /** Nest shall not log what the runner treats and logs by itself. */
+  override readonly propagatesEventHandlerErrors = true;
+
+  constructor(private readonly runtime: MessagingRuntime) {
     super();
     this.setTransportId(KAFKA_TRANSPORT);
   }
 
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    const binding = extras['binding'] as Binding | undefined;
+    if (!binding)
+      throw new TypeError(`${String(pattern)}: handlers are declared with @OnEvent, @OnEventBatch, @OnRecordBatch`);
+    super.addHandler(pattern, callback, isEventHandler, extras);
+    this.runtime.bind(binding, async (argument, transaction) => {
+      const result: unknown = await callback(argument, transaction);
+      return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+    });
+  }
+
+  /** Returns at once; see whenReady and MESSAGING_HEALTH. */
   listen(callback: () => void): void {
+    this.runtime.consume();
     callback();
   }
 
   /** Resolves when every group that has topics consumes. */
   whenReady(): Promise<void> {
-    return Promise.resolve();
+    return this.runtime.whenReady();
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return this.runtime.stop();
+  }
 
-  on(): void {}
+  on(): void {
+    throw new Error('the Kafka client stays inside libs/messaging');
+  }
 
   unwrap<T>(): T {
     throw new Error('the Kafka client stays inside libs/messaging');

@@ -1,0 +1,39 @@
+import { topicOf } from '@headrace/contracts';
+import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
+import { encodeEvent } from './handler-transaction';
+import type { LogMessage, LogWriter } from './log-writer';
+import { metrics } from './metrics';
+import { nowMicros } from './rfc3339';
+import type { BulkMessage, BulkPublisher } from './types';
+
+export class KafkaBulkPublisher implements BulkPublisher {
+  constructor(
+    private readonly writer: LogWriter,
+    private readonly service: string,
+  ) {}
+
+  async publish(messages: readonly BulkMessage<unknown>[]): Promise<void> {
+    await this.writer.write(messages.map((message) => this.encode(message)));
+    metrics.published.inc({ path: 'bulk' }, messages.length);
+  }
+
+  private encode(message: BulkMessage<unknown>): LogMessage {
+    const { key, headers, value } = encodeEvent(message.definition, message.data, {
+      id: message.id,
+      cause: message.cause,
+      service: this.service,
+      timeMicros: message.timeMicros ?? nowMicros(),
+      ...(message.key === undefined ? {} : { key: message.key }),
+    });
+    return {
+      topic: topicOf(message.definition.topic, message.stream),
+      key,
+      value,
+      headers: {
+        ...headers,
+        [PRODUCER_SHARD]: message.producer.shard,
+        [PRODUCER_SEQUENCE]: String(message.producer.sequence),
+      },
+    };
+  }
+}

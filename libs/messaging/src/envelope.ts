@@ -1,0 +1,144 @@
+// CloudEvents 1.0, Kafka protocol binding, binary mode: attributes as `ce_` headers, the protobuf message as the value.
+import { eventsByType, type EventDefinition } from '@headrace/contracts';
+import { formatMicros, parseMicros } from './rfc3339';
+import type { Cause, RawRecord, ReceivedEvent } from './types';
+
+export interface Attributes {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly timeMicros: number;
+  readonly subject: string;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly traceparent: string | undefined;
+}
+
+export const CONTENT_TYPE = 'application/protobuf';
+export const PRODUCER_SHARD = 'ce_producershard';
+export const PRODUCER_SEQUENCE = 'ce_producersequence';
+
+export function sourceOf(service: string): string {
+  return `/headrace/${service}`;
+}
+
+/** Headers of an event, without its producer's shard and sequence. Empty optional attributes are left out. */
+export function encodeAttributes(attributes: Attributes): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': CONTENT_TYPE,
+    ce_specversion: '1.0',
+    ce_id: attributes.id,
+    ce_source: attributes.source,
+    ce_type: attributes.type,
+    ce_time: formatMicros(attributes.timeMicros),
+    ce_correlationid: attributes.correlationId,
+  };
+  if (attributes.subject !== '') headers['ce_subject'] = attributes.subject;
+  if (attributes.causationId !== '') headers['ce_causationid'] = attributes.causationId;
+  if (attributes.traceparent !== undefined) headers['traceparent'] = attributes.traceparent;
+  return headers;
+}
+
+/** Correlation, causation and trace of an event that this cause brings about; null begins a new chain. */
+export function follow(
+  cause: Cause | null,
+  id: string,
+): Pick<Attributes, 'correlationId' | 'causationId' | 'traceparent'> {
+  if (cause === null) return { correlationId: id, causationId: '', traceparent: undefined };
+  return { correlationId: cause.correlationId, causationId: cause.eventId, traceparent: cause.traceparent };
+}
+
+export type Decoded =
+  | { readonly kind: 'event'; readonly event: ReceivedEvent; readonly definition: EventDefinition<unknown> }
+  | { readonly kind: 'undecodable'; readonly code: string; readonly message: string; readonly type: string | undefined }
+  | { readonly kind: 'unknown-type'; readonly type: string };
+
+class HeaderFault extends Error {
+  constructor(
+    readonly header: string,
+    what: string,
+  ) {
+    super(`header ${header}: ${what}`);
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function optional(headers: RawRecord['headers'], name: string): string | undefined {
+  const value = headers[name];
+  if (value === undefined) return undefined;
+  try {
+    return utf8.decode(value);
+  } catch {
+    throw new HeaderFault(name, 'not UTF-8');
+  }
+}
+
+function required(headers: RawRecord['headers'], name: string): string {
+  const value = optional(headers, name);
+  if (value === undefined) throw new HeaderFault(name, 'missing');
+  if (value === '') throw new HeaderFault(name, 'empty');
+  return value;
+}
+
+/** The CloudEvents type, when there is one: enough to skip what a group has no handler for. */
+export function typeOf(record: RawRecord): string | undefined {
+  return record.headers['ce_type']?.toString('utf8');
+}
+
+/** Strict: the first fault decides, and names its header. */
+export function decode(record: RawRecord): Decoded {
+  const type = typeOf(record);
+  try {
+    const { headers } = record;
+    const specVersion = required(headers, 'ce_specversion');
+    if (specVersion !== '1.0') throw new HeaderFault('ce_specversion', `expected 1.0, got ${specVersion}`);
+    const known = required(headers, 'ce_type');
+    const definition = eventsByType.get(known);
+    if (!definition) return { kind: 'unknown-type', type: known };
+    const contentType = required(headers, 'content-type');
+    if (contentType !== CONTENT_TYPE)
+      throw new HeaderFault('content-type', `expected ${CONTENT_TYPE}, got ${contentType}`);
+    const time = required(headers, 'ce_time');
+    const timeMicros = parseMicros(time);
+    if (timeMicros === undefined) throw new HeaderFault('ce_time', `expected an RFC 3339 time, got ${time}`);
+    const sequence = Number(required(headers, PRODUCER_SEQUENCE));
+    if (!Number.isSafeInteger(sequence) || sequence < 0) {
+      throw new HeaderFault(PRODUCER_SEQUENCE, 'expected a whole number from 0 to 2^53 − 1');
+    }
+    const traceparent = optional(headers, 'traceparent');
+    const key = record.key?.toString('utf8') ?? '';
+    return {
+      kind: 'event',
+      definition,
+      event: {
+        eventId: required(headers, 'ce_id'),
+        source: required(headers, 'ce_source'),
+        type: known,
+        timeMicros,
+        subject: optional(headers, 'ce_subject') ?? key,
+        correlationId: required(headers, 'ce_correlationid'),
+        causationId: optional(headers, 'ce_causationid') ?? '',
+        ...(traceparent === undefined ? {} : { traceparent }),
+        producer: { shard: required(headers, PRODUCER_SHARD), sequence },
+        topic: record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        key,
+        data: decodeData(definition, record),
+      },
+    };
+  } catch (error) {
+    const code = error instanceof HeaderFault ? 'invalid_header' : 'invalid_data';
+    return { kind: 'undecodable', code, message: error instanceof Error ? error.message : String(error), type };
+  }
+}
+
+function decodeData(definition: EventDefinition<unknown>, record: RawRecord): unknown {
+  if (record.value === null) throw new Error(`${definition.type}: the record has no value`);
+  try {
+    return definition.codec.decode(record.value);
+  } catch (error) {
+    throw new Error(`${definition.type}: not the protobuf message: ${String(error)}`, { cause: error });
+  }
+}

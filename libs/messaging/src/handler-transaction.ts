@@ -1,0 +1,106 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { topicOf, type EventDefinition } from '@headrace/contracts';
+import type { EntityManager, QueryRunner } from 'typeorm';
+import { rows } from './database';
+import { encodeAttributes, follow, sourceOf } from './envelope';
+import type { OutboxRow } from './outbox';
+import { nowMicros } from './rfc3339';
+import { storeText } from './stored-record';
+import type { Cause, PublishOptions, Transaction } from './types';
+
+/** The broker refuses more than 1 MB; headers take their share. */
+export const MAX_VALUE_BYTES = 1_000_000;
+
+/** What one handler call sees of the transaction. Published events wait in `outgoing` until the commit. */
+export class HandlerTransaction implements Transaction {
+  private closed = false;
+
+  constructor(
+    private readonly runner: QueryRunner,
+    private readonly service: string,
+    /** Cause of what is published without one; undefined: it must be given. */
+    private readonly cause: Cause | undefined,
+    private readonly outgoing: OutboxRow[],
+  ) {}
+
+  get manager(): EntityManager {
+    this.mustBeOpen();
+    return this.runner.manager;
+  }
+
+  query<R = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<R[]> {
+    this.mustBeOpen();
+    return rows<R>(this.runner, sql, parameters);
+  }
+
+  publish<T>(definition: EventDefinition<T>, data: T, options: PublishOptions = {}): string {
+    this.mustBeOpen();
+    const cause = options.cause === undefined ? this.cause : options.cause;
+    if (cause === undefined) {
+      throw new TypeError(`${definition.type}: a cause must be given here (null begins a new chain)`);
+    }
+    const id = options.id ?? randomUUID();
+    const { key, headers, value } = encodeEvent(definition, data, {
+      id,
+      cause,
+      service: this.service,
+      timeMicros: nowMicros(),
+      ...(options.subject === undefined ? {} : { subject: options.subject }),
+    });
+    this.outgoing.push({ topic: topicOf(definition.topic, options.stream), key, headers: storeText(headers), value });
+    return id;
+  }
+
+  /** A handler that outlives its call (a forgotten await, a deadline) must not touch what follows. */
+  close(): void {
+    this.closed = true;
+  }
+
+  private mustBeOpen(): void {
+    if (this.closed) throw new Error('this transaction is over: was a promise not awaited in the handler?');
+  }
+}
+
+export interface EncodeOptions {
+  readonly id: string;
+  readonly cause: Cause | null;
+  readonly service: string;
+  readonly timeMicros: number;
+  readonly subject?: string;
+  readonly key?: string;
+}
+
+export interface EncodedEvent {
+  readonly key: Buffer;
+  readonly headers: Record<string, string>;
+  readonly value: Buffer;
+}
+
+export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options: EncodeOptions): EncodedEvent {
+  const key = options.key ?? definition.keyOf(data);
+  const encoded = definition.codec.encode(data).finish();
+  if (encoded.byteLength > MAX_VALUE_BYTES) {
+    throw new RangeError(`${definition.type} of key "${key}": ${encoded.byteLength} bytes, at most ${MAX_VALUE_BYTES}`);
+  }
+  const chain = follow(options.cause, options.id);
+  const headers = encodeAttributes({
+    id: options.id,
+    source: sourceOf(options.service),
+    type: definition.type,
+    timeMicros: options.timeMicros,
+    subject: options.subject ?? key,
+    ...chain,
+    traceparent: chain.traceparent ?? newTraceparent(),
+  });
+  return {
+    key: Buffer.from(key, 'utf8'),
+    headers,
+    value: Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength),
+  };
+}
+
+/** Begins a W3C trace for a chain that has none. */
+function newTraceparent(): string {
+  const random = randomBytes(24).toString('hex');
+  return `00-${random.slice(0, 32)}-${random.slice(32)}-01`;
+}

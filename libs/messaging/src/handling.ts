@@ -1,0 +1,221 @@
+// Handles the records of one slice inside one transaction. Throws Undone when the transaction must not commit.
+import type { QueryRunner } from 'typeorm';
+import { deadLetterRow, type DeadLetter } from './dead-letters';
+import type { GroupContext } from './group-context';
+import { callHandler, type Answer } from './handler-call';
+import { HandlerTransaction } from './handler-transaction';
+import { argumentOf, classify, nameOf, type Handled, type Item } from './items';
+import { metrics } from './metrics';
+import { Observations } from './observations';
+import type { OutboxRow } from './outbox';
+import { blockedKeys, park } from './parked';
+import type { PartitionId } from './positions';
+import { readSequences, type Sequences } from './sequences';
+import { keyOf } from './stored-record';
+import type { Outcome, RawRecord } from './types';
+
+export type Failure =
+  | { readonly kind: 'rejected'; readonly letter: DeadLetter }
+  | { readonly kind: 'not-yet'; readonly waitsFor: string }
+  | { readonly kind: 'transient'; readonly message: string }
+  | { readonly kind: 'fault'; readonly letter: DeadLetter };
+
+/** Rolls the transaction back. `offset` is the record at fault; undefined when one of `among` is, or nobody knows. */
+export class Undone extends Error {
+  constructor(
+    readonly failure: Failure,
+    readonly offset: number | undefined,
+  ) {
+    super(failure.kind);
+  }
+}
+
+export class Handling {
+  readonly outgoing: OutboxRow[] = [];
+  readonly observations: Observations;
+  private seen: Sequences = new Map();
+  private readonly news: Sequences = new Map();
+
+  constructor(
+    private readonly context: GroupContext,
+    private readonly runner: QueryRunner,
+    private readonly id: PartitionId,
+  ) {
+    this.observations = new Observations(context.group);
+  }
+
+  /** Sequences to write with the position. */
+  get sequences(): Sequences {
+    return this.news;
+  }
+
+  async handle(records: readonly RawRecord[]): Promise<void> {
+    const items = await this.dropRepeats(records.map((record) => classify(record, this.context.routes)));
+    const blocked = await this.blockedKeysOf(items);
+    let index = 0;
+    while (index < items.length) {
+      const item = items[index];
+      if (!item) break;
+      if (item.kind === 'skip') {
+        this.observations.settled(nameOf(item), 'skipped');
+        index += 1;
+      } else if (item.route?.deadLetter === 'park-key' && blocked.has(keyOf(item.record).toString('latin1'))) {
+        await this.parkBehind(item.record, nameOf(item));
+        index += 1;
+      } else if (item.kind === 'dead') {
+        if (item.route?.deadLetter === 'park-key') {
+          throw new Undone({ kind: 'rejected', letter: item.letter }, item.record.offset);
+        }
+        this.deadLetter(item.record, nameOf(item), item.letter);
+        index += 1;
+      } else {
+        const run = item.route.kind === 'event' ? [item] : runFrom(items, index, blocked);
+        await this.call(run);
+        index += run.length;
+      }
+    }
+  }
+
+  deadLetter(record: RawRecord, type: string, letter: DeadLetter): void {
+    this.outgoing.push(deadLetterRow(record, this.context.group, letter));
+    this.observations.deadLettered(type, letter.reason);
+    this.context.logger.warn(
+      { ...this.id, offset: record.offset, type, reason: letter.reason, code: letter.code, fault: letter.message },
+      'event dead-lettered',
+    );
+  }
+
+  async parkWaiting(item: Handled, waitsFor: string): Promise<void> {
+    const expiresAtMs = Date.now() + item.route.notYetExpiryMs;
+    const blocksKey = item.route.deadLetter === 'park-key';
+    await park(this.runner, this.context.group, {
+      record: item.record,
+      state: 'waiting',
+      blocksKey,
+      waitsFor,
+      expiresAtMs,
+    });
+    this.observations.settled(item.route.name, 'not-yet');
+  }
+
+  private async parkBehind(record: RawRecord, type: string): Promise<void> {
+    await park(this.runner, this.context.group, {
+      record,
+      state: 'behind',
+      blocksKey: true,
+      waitsFor: 'an earlier event of its key',
+      expiresAtMs: undefined,
+    });
+    this.observations.settled(type, 'behind');
+  }
+
+  private async call(run: readonly Handled[]): Promise<void> {
+    const first = run[0];
+    if (!first) return;
+    const { route } = first;
+    const single = route.kind === 'event';
+    const cause = single && first.kind === 'event' ? first.event : undefined;
+    const transaction = new HandlerTransaction(this.runner, this.context.service, cause, this.outgoing);
+    const answer = await timed(this.context.group, route.name, () =>
+      callHandler(this.context.dataSource, {
+        route,
+        argument: single ? argumentOf(first) : run.map(argumentOf),
+        count: run.length,
+        transaction,
+        runner: this.runner,
+        deadlineMs: this.context.tuning.handlerDeadlineMs,
+      }),
+    );
+    if (answer.kind !== 'answered') {
+      throw new Undone(failureOf(answer), run.length === 1 ? first.record.offset : undefined);
+    }
+    for (const [index, outcome] of answer.outcomes.entries()) {
+      const item = run[index];
+      if (item) await this.settle(item, outcome);
+    }
+  }
+
+  /** Batch handlers wrote nothing for what they refuse, so it can be settled in place; else the record goes alone. */
+  private async settle(item: Handled, outcome: Outcome): Promise<void> {
+    if (outcome.kind === 'done') {
+      this.observations.settled(item.route.name, 'done', item.kind === 'event' ? item.event.timeMicros : undefined);
+      return;
+    }
+    const inPlace = item.route.kind !== 'event' && item.route.deadLetter === 'reorder-safe';
+    const failure = failureOfOutcome(outcome);
+    if (!inPlace || failure.kind === 'transient' || failure.kind === 'fault')
+      throw new Undone(failure, item.record.offset);
+    if (failure.kind === 'rejected') this.deadLetter(item.record, item.route.name, failure.letter);
+    else await this.parkWaiting(item, failure.waitsFor);
+  }
+
+  private async dropRepeats(items: readonly Item[]): Promise<Item[]> {
+    const shards = new Set<string>();
+    for (const item of items) if (item.kind === 'event') shards.add(item.event.producer.shard);
+    this.seen = await readSequences(this.runner, this.id, [...shards]);
+    return items.filter((item) => {
+      if (item.kind !== 'event') return true;
+      const { shard, sequence } = item.event.producer;
+      const last = this.seen.get(shard);
+      if (last !== undefined && sequence <= last) {
+        this.observations.settled(item.route.name, 'repeat');
+        return false;
+      }
+      this.seen.set(shard, sequence);
+      this.news.set(shard, sequence);
+      return true;
+    });
+  }
+
+  private async blockedKeysOf(items: readonly Item[]): Promise<ReadonlySet<string>> {
+    const keys = new Map<string, Buffer>();
+    for (const item of items) {
+      if (item.kind === 'skip' || item.route?.deadLetter !== 'park-key') continue;
+      const key = keyOf(item.record);
+      keys.set(key.toString('latin1'), key);
+    }
+    return blockedKeys(this.runner, this.id, [...keys.values()]);
+  }
+}
+
+/** Consecutive items of one batch handler. */
+function runFrom(items: readonly Item[], from: number, blocked: ReadonlySet<string>): Handled[] {
+  const run: Handled[] = [];
+  let route: Handled['route'] | undefined;
+  for (const item of items.slice(from)) {
+    if (item.kind !== 'event' && item.kind !== 'record') break;
+    route ??= item.route;
+    if (item.route !== route) break;
+    if (route.deadLetter === 'park-key' && blocked.has(keyOf(item.record).toString('latin1'))) break;
+    run.push(item);
+  }
+  return run;
+}
+
+async function timed<R>(group: string, type: string, work: () => Promise<R>): Promise<R> {
+  const stop = metrics.handling.startTimer({ group, type });
+  try {
+    return await work();
+  } finally {
+    stop();
+  }
+}
+
+export function failureOf(answer: Exclude<Answer, { kind: 'answered' }>): Failure {
+  if (answer.kind === 'transient') return answer;
+  const { reason, code, message, stack } = answer;
+  return { kind: 'fault', letter: { reason, code, message, stack } };
+}
+
+export function failureOfOutcome(outcome: Exclude<Outcome, { kind: 'done' }>): Failure {
+  switch (outcome.kind) {
+    case 'rejected':
+      return { kind: 'rejected', letter: { reason: 'rejected', code: outcome.code, message: outcome.message } };
+    case 'not-yet':
+      return { kind: 'not-yet', waitsFor: outcome.waitsFor };
+    case 'transient':
+      return { kind: 'transient', message: outcome.message };
+    default:
+      throw new TypeError(`unknown outcome ${JSON.stringify(outcome)}`);
+  }
+}

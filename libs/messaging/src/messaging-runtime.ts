@@ -1,0 +1,185 @@
+// Everything of the library that runs in a service, from start to a clean leave.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { backoffMs } from './backoff';
+import { KafkaBulkPublisher } from './bulk-publisher';
+import { checkTables } from './database';
+import { isTransient, messageOf } from './faults';
+import { StatusBoard } from './group-status';
+import { GroupSupervisor } from './group-supervisor';
+import type { Binding } from './handlers';
+import { KafkaClient } from './kafka-client';
+import { KafkaLogReader } from './log-reader';
+import { LogWriter } from './log-writer';
+import { silentLogger, type MessagingLogger } from './logger';
+import { defaultTuning, type MessagingOptions, type Tuning } from './options';
+import { OutboxRelay } from './outbox-relay';
+import { GroupRoutes, type Invoke } from './routes';
+import { TopicSelection } from './topic-subscriptions';
+import { createTopics, staticTopics } from './topics';
+import type { UnitOfWork } from './types';
+import { PostgresUnitOfWork } from './unit-of-work';
+
+const START = 'messaging';
+
+export class MessagingRuntime implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly status = new StatusBoard();
+  readonly selection = new TopicSelection();
+  readonly bulkPublisher: KafkaBulkPublisher;
+  readonly logReader: KafkaLogReader;
+  private readonly service: string;
+  private readonly logger: MessagingLogger;
+  private readonly tuning: Tuning;
+  private readonly client: KafkaClient;
+  private readonly outboxWriter: LogWriter;
+  private readonly bulkWriter: LogWriter;
+  private readonly relay: OutboxRelay | undefined;
+  private readonly groups = new Map<string, GroupRoutes>();
+  private readonly supervisors = new Map<string, GroupSupervisor>();
+  private readonly stopping = new AbortController();
+  private consuming: Promise<void> | undefined;
+  private stopped: Promise<void> | undefined;
+  private fatal = false;
+
+  constructor(
+    private readonly options: MessagingOptions,
+    private readonly dataSource: DataSource | undefined,
+  ) {
+    this.service = options.service;
+    this.logger = options.logger ?? silentLogger;
+    this.tuning = { ...defaultTuning, ...options.tuning };
+    const { service, logger, status } = this;
+    this.client = new KafkaClient(`headrace-${service}`, options.brokers, logger);
+    this.outboxWriter = new LogWriter(this.client);
+    this.bulkWriter = new LogWriter(this.client);
+    this.bulkPublisher = new KafkaBulkPublisher(this.bulkWriter, service);
+    this.logReader = new KafkaLogReader(this.client, service, logger);
+    this.relay = dataSource && new OutboxRelay({ dataSource, writer: this.outboxWriter, service, logger, status });
+    this.selection.onChange((group) => this.supervisors.get(group)?.changed());
+  }
+
+  get unitOfWork(): UnitOfWork {
+    if (!this.dataSource) throw new Error(`service ${this.service} has no DataSource, so no unit of work`);
+    return new PostgresUnitOfWork(this.dataSource, this.service, this.tuning.idleInTransactionMs);
+  }
+
+  bind(binding: Binding, invoke: Invoke): void {
+    const name = binding.options.group ?? this.service;
+    const routes = this.groups.get(name) ?? new GroupRoutes(name, this.selection);
+    this.groups.set(name, routes);
+    routes.add(binding, invoke);
+  }
+
+  /** The outbox is published also by services that only publish. */
+  onApplicationBootstrap(): void {
+    this.relay?.start();
+  }
+
+  /** Begins in the background: a service is up, but not ready, while the broker or the database is away. */
+  consume(): void {
+    this.consuming ??= this.startGroups().catch((error: unknown) => {
+      this.fail(error instanceof Error ? error : new Error(messageOf(error)));
+    });
+  }
+
+  async whenReady(): Promise<void> {
+    await this.consuming;
+    await Promise.all([...this.supervisors.values()].map((supervisor) => supervisor.whenJoined()));
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.stop();
+  }
+
+  /** Stops intake, finishes what is in hand, empties the outbox as far as the deadline allows, leaves. */
+  stop(): Promise<void> {
+    this.stopped ??= this.stopAll();
+    return this.stopped;
+  }
+
+  private async stopAll(): Promise<void> {
+    const { shutdownMs } = this.tuning;
+    this.stopping.abort();
+    await this.within(shutdownMs, 'consumers', async () => {
+      await this.consuming;
+      await Promise.all([...this.supervisors.values()].map((supervisor) => supervisor.stop()));
+    });
+    await this.relay?.stop(shutdownMs);
+    await this.within(2000, 'connections', async () => {
+      await this.logReader.close();
+      await Promise.all([this.outboxWriter.close(), this.bulkWriter.close()]);
+      await this.client.close();
+    });
+  }
+
+  private async within(ms: number, what: string, work: () => Promise<void>): Promise<void> {
+    const finished = new AbortController();
+    const late = sleep(ms, undefined, { signal: finished.signal }).then(
+      () => this.logger.warn({ ms }, `${what} did not stop in time`),
+      () => undefined,
+    );
+    await Promise.race([
+      work()
+        .catch((error: unknown) => this.logger.warn({ fault: messageOf(error) }, `${what} did not stop cleanly`))
+        .finally(() => finished.abort()),
+      late,
+    ]);
+  }
+
+  private async startGroups(): Promise<void> {
+    const { dataSource, service, tuning, logger } = this;
+    if (this.groups.size === 0) return;
+    if (!dataSource)
+      throw new Error(`service ${service} handles events but has no DataSource to keep its positions in`);
+    this.checkSelection();
+    const clusterId = await this.patiently(async () => {
+      await checkTables(dataSource);
+      await createTopics(await this.client.admin(), staticTopics());
+      return this.client.clusterId();
+    });
+    if (clusterId === undefined) return;
+    for (const [group, routes] of this.groups) {
+      const context = { group, service, clusterId, dataSource, routes, tuning, logger };
+      const supervisor = new GroupSupervisor(context, this.client, this.status, (error) => this.fail(error));
+      this.supervisors.set(group, supervisor);
+      supervisor.start();
+    }
+  }
+
+  private checkSelection(): void {
+    for (const group of this.selection.groups()) {
+      const routes = this.groups.get(group);
+      const fault = routes ? routes.selectionFault() : `no handler belongs to group ${group}`;
+      if (fault !== undefined) throw new Error(fault);
+    }
+  }
+
+  /** Until broker and database answer; undefined when stopped meanwhile. Other errors are final. */
+  private async patiently<R>(work: () => Promise<R>): Promise<R | undefined> {
+    const { signal } = this.stopping;
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      try {
+        const result = await work();
+        this.status.ready(START);
+        return result;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        this.status.notReady(START, messageOf(error));
+        this.logger.warn({ attempt, fault: messageOf(error) }, 'broker or database not there yet');
+        const waitMs = backoffMs(attempt, this.tuning.backoffMinMs, this.tuning.backoffMaxMs);
+        await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  private fail(error: Error): void {
+    if (this.fatal || this.stopping.signal.aborted) return;
+    this.fatal = true;
+    this.status.notReady(START, error.message);
+    this.logger.error({ stack: error.stack }, `consuming cannot go on: ${error.message}`);
+    if (this.options.onFatal) this.options.onFatal(error);
+    else process.exit(1);
+  }
+}

@@ -1,0 +1,184 @@
+// Publishes the outbox: one owner for each shard, by an advisory lock of one connection.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataSource, QueryRunner } from 'typeorm';
+import { backoffMs } from './backoff';
+import { rows } from './database';
+import { DEAD_LETTER_HEADERS } from './dead-letters';
+import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
+import { messageOf } from './faults';
+import type { StatusBoard } from './group-status';
+import type { MessagingLogger } from './logger';
+import type { LogMessage, LogWriter } from './log-writer';
+import { metrics } from './metrics';
+import { OUTBOX_CHANNEL_PREFIX, SHARDS } from './outbox';
+import { restoreHeaders, type StoredHeaders } from './stored-record';
+import { WakeSignal } from './wake-signal';
+
+const BATCH = 500;
+const BATCH_BYTES = 8_000_000;
+const POLL_MS = 250;
+/** How often shards of a relay that died are looked for. */
+const CLAIM_MS = 1000;
+const MEASURE_MS = 5000;
+const WHAT = 'outbox relay';
+
+interface Row {
+  sequence: string;
+  shard: number;
+  topic: string;
+  key: Buffer | null;
+  headers: StoredHeaders;
+  value: Buffer | null;
+}
+
+export interface RelayOptions {
+  readonly dataSource: DataSource;
+  readonly writer: LogWriter;
+  readonly service: string;
+  readonly logger: MessagingLogger;
+  readonly status: StatusBoard;
+  /** Between acknowledgement and clean-up: where a test lets the relay die. */
+  readonly onAcknowledged?: () => Promise<void>;
+}
+
+export class OutboxRelay {
+  private running: Promise<void> | undefined;
+  private stopping = false;
+  private readonly signal = new WakeSignal();
+  private measuring: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: RelayOptions) {}
+
+  start(): void {
+    this.running ??= this.run();
+    this.measuring ??= setInterval(() => void this.measure(), MEASURE_MS);
+  }
+
+  /** Publishes what is there, as far as the time allows. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.stopping = true;
+    this.signal.wake();
+    clearInterval(this.measuring);
+    const deadline = new AbortController();
+    await Promise.race([
+      this.running?.finally(() => deadline.abort()),
+      sleep(deadlineMs, undefined, { signal: deadline.signal }).catch(() => undefined),
+    ]);
+  }
+
+  private async run(): Promise<void> {
+    const { logger, status } = this.options;
+    for (let failures = 0; !this.stopping;) {
+      try {
+        await this.serve(() => {
+          failures = 0;
+          status.ready(WHAT);
+        });
+      } catch (error) {
+        failures += 1;
+        status.notReady(WHAT, messageOf(error));
+        const waitMs = backoffMs(failures, 100, 5000);
+        logger.warn(
+          { failures, waitMs: Math.round(waitMs), fault: messageOf(error) },
+          'the outbox cannot be published now',
+        );
+        if (!this.stopping) await this.signal.wait(waitMs);
+      }
+    }
+  }
+
+  /** Until stopped, or until the connection (and with it every shard) is lost. */
+  private async serve(healthy: () => void): Promise<void> {
+    const runner = this.options.dataSource.createQueryRunner();
+    const client = notifier(await runner.connect());
+    const wake = (): void => this.signal.wake();
+    client.on('notification', wake);
+    try {
+      const [{ schema = '' } = {}] = await rows<{ schema?: string }>(runner, 'SELECT current_schema() AS schema');
+      await runner.query(`LISTEN "${OUTBOX_CHANNEL_PREFIX}${schema}"`);
+      const owned = new Set<number>();
+      for (let claimedAt = 0; ;) {
+        if (owned.size < SHARDS && Date.now() - claimedAt >= CLAIM_MS) {
+          await claim(runner, owned);
+          claimedAt = Date.now();
+        }
+        this.signal.reset();
+        const published = await this.publish(runner, [...owned]);
+        healthy();
+        if (published > 0) continue;
+        if (this.stopping) return;
+        await this.signal.wait(POLL_MS);
+      }
+    } finally {
+      client.off('notification', wake);
+      if (!runner.isReleased) {
+        // The pool would keep the locks and the subscription with the connection.
+        await runner.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
+        await runner.query('UNLISTEN *').catch(() => undefined);
+        if (!runner.isReleased) await runner.release();
+      }
+    }
+  }
+
+  private async publish(runner: QueryRunner, shards: readonly number[]): Promise<number> {
+    if (shards.length === 0) return 0;
+    const batch = await rows<Row>(
+      runner,
+      `SELECT sequence, shard, topic, key, headers, value FROM (
+         SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence) AS bytes, row_number() OVER (ORDER BY sequence) AS nth
+           FROM (SELECT * FROM outbox WHERE shard = ANY($1) ORDER BY sequence LIMIT ${BATCH}) AS first
+       ) AS measured WHERE nth = 1 OR bytes IS NULL OR bytes <= ${BATCH_BYTES} ORDER BY sequence`,
+      [shards],
+    );
+    if (batch.length === 0) return 0;
+    await this.options.writer.write(batch.map((row) => this.messageOf(row)));
+    await this.options.onAcknowledged?.();
+    await runner.query('DELETE FROM outbox WHERE sequence = ANY($1::bigint[])', [batch.map((row) => row.sequence)]);
+    metrics.published.inc({ path: 'outbox' }, batch.length);
+    return batch.length;
+  }
+
+  private messageOf(row: Row): LogMessage {
+    const headers = restoreHeaders(row.headers);
+    // A dead letter keeps the headers of its original, whatever they were.
+    if (!(DEAD_LETTER_HEADERS.reason in headers)) {
+      headers[PRODUCER_SHARD] = Buffer.from(`${this.options.service}/${row.shard}`);
+      headers[PRODUCER_SEQUENCE] = Buffer.from(row.sequence);
+    }
+    return { topic: row.topic, key: row.key, value: row.value, headers };
+  }
+
+  private async measure(): Promise<void> {
+    try {
+      const measured: unknown = await this.options.dataSource.query(
+        'SELECT count(*) AS depth, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age FROM outbox',
+      );
+      const [row] = measured as { depth: string; age: string }[];
+      metrics.outboxDepth.set(Number(row?.depth ?? 0));
+      metrics.outboxAge.set(Number(row?.age ?? 0));
+    } catch (error) {
+      this.options.logger.debug({ fault: messageOf(error) }, 'outbox not measured');
+    }
+  }
+}
+
+async function claim(runner: QueryRunner, owned: Set<number>): Promise<void> {
+  const wanted = Array.from({ length: SHARDS }, (_, shard) => shard).filter((shard) => !owned.has(shard));
+  const claimed = await rows<{ shard: number; got: boolean }>(
+    runner,
+    `SELECT shard, pg_try_advisory_lock(hashtext(current_schema() || '/outbox-relay'), shard) AS got
+       FROM unnest($1::int[]) AS shard`,
+    [wanted],
+  );
+  for (const { shard, got } of claimed) if (got) owned.add(shard);
+}
+
+interface Notifier {
+  on(event: 'notification', listener: () => void): unknown;
+  off(event: 'notification', listener: () => void): unknown;
+}
+
+function notifier(client: unknown): Notifier {
+  if (client instanceof Object && 'on' in client && 'off' in client) return client as Notifier;
+  throw new TypeError('the database driver has no notifications: a Postgres DataSource is needed');
+}

@@ -1,0 +1,191 @@
+// Tries parked events again: each in its own transaction, in order within its key.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countAttempt, forgetAttempts } from './attempts';
+import { backoffMs } from './backoff';
+import { inTransaction, rows } from './database';
+import type { DeadLetter } from './dead-letters';
+import { messageOf } from './faults';
+import type { GroupContext } from './group-context';
+import { callHandler } from './handler-call';
+import { HandlerTransaction } from './handler-transaction';
+import { failureOf, failureOfOutcome, Handling, type Failure } from './handling';
+import { argumentOf, classify, nameOf, type Handled } from './items';
+import { metrics } from './metrics';
+import { writeOutbox } from './outbox';
+import { dueOffsets, lockParked, markDead, postpone, unpark, type ParkedEvent } from './parked';
+import type { PartitionId } from './positions';
+
+const AT_ONCE = 200;
+const LONGEST_DELAY_MS = 1000;
+
+class Failed extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.kind);
+  }
+}
+
+export class ParkedRetrier {
+  private readonly stopping = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+
+  constructor(private readonly context: GroupContext) {}
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    let failures = 0;
+    while (!signal.aborted) {
+      let delay = this.context.tuning.parkedRetryMs;
+      try {
+        await this.round(signal);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        delay = backoffMs(failures, this.context.tuning.backoffMinMs, this.context.tuning.backoffMaxMs);
+        this.context.logger.warn(
+          { group: this.context.group, fault: messageOf(error) },
+          'parked events cannot be tried now',
+        );
+      }
+      await sleep(delay, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Goes on while events succeed: what waited behind them becomes due. */
+  private async round(signal: AbortSignal): Promise<void> {
+    for (let progress = true; progress && !signal.aborted;) {
+      progress = false;
+      const due = await this.due();
+      for (const event of due) {
+        if (signal.aborted) return;
+        if (await this.retry(event, event.offset)) progress = true;
+      }
+    }
+  }
+
+  private async due(): Promise<(PartitionId & { offset: number })[]> {
+    const { group, dataSource } = this.context;
+    const runner = dataSource.createQueryRunner();
+    try {
+      const counts = await rows<{ state: string; events: string }>(
+        runner,
+        'SELECT state, count(*) AS events FROM parked_events WHERE consumer_group = $1 GROUP BY state',
+        [group],
+      );
+      for (const state of ['waiting', 'behind', 'dead']) {
+        metrics.parked.set({ group, state }, Number(counts.find((row) => row.state === state)?.events ?? 0));
+      }
+      return counts.length === 0 ? [] : await dueOffsets(runner, group, AT_ONCE);
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** True when the event was applied. */
+  private async retry(id: PartitionId, offset: number): Promise<boolean> {
+    const { dataSource, tuning } = this.context;
+    try {
+      return await this.apply(id, offset);
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      const { failure } = error;
+      let attempts = 0;
+      if (failure.kind === 'fault') {
+        attempts = await countAttempt(dataSource, id, offset, failure.letter.message);
+        metrics.retries.inc({ group: id.group, kind: 'fault' });
+      }
+      await this.settle(id, offset, failure, attempts >= tuning.maxAttempts);
+      return false;
+    }
+  }
+
+  private async apply(id: PartitionId, offset: number): Promise<boolean> {
+    const { dataSource, service, tuning } = this.context;
+    let handling: Handling | undefined;
+    const applied = await inTransaction(dataSource, async (runner) => {
+      await runner.query(
+        `SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('statement_timeout', $2, true)`,
+        [String(tuning.idleInTransactionMs), String(tuning.handlerDeadlineMs + 1000)],
+      );
+      const parked = await lockParked(runner, id, offset);
+      if (!parked) return false;
+      handling = new Handling(this.context, runner, id);
+      const item = this.handled(parked);
+      if ('letter' in item) throw new Failed({ kind: 'rejected', letter: item.letter });
+      const single = item.route.kind === 'event';
+      const cause = single && item.kind === 'event' ? item.event : undefined;
+      const transaction = new HandlerTransaction(runner, service, cause, handling.outgoing);
+      const answer = await callHandler(dataSource, {
+        route: item.route,
+        argument: single ? argumentOf(item) : [argumentOf(item)],
+        count: 1,
+        transaction,
+        runner,
+        deadlineMs: tuning.handlerDeadlineMs,
+      });
+      if (answer.kind !== 'answered') throw new Failed(failureOf(answer));
+      const outcome = answer.outcomes[0];
+      if (outcome && outcome.kind !== 'done') throw new Failed(failureOfOutcome(outcome));
+      handling.observations.settled(item.route.name, 'done', item.kind === 'event' ? item.event.timeMicros : undefined);
+      await unpark(runner, id, offset);
+      await forgetAttempts(runner, id, offset, offset + 1);
+      await writeOutbox(runner, handling.outgoing);
+      return true;
+    });
+    if (applied) handling?.observations.commit();
+    return applied;
+  }
+
+  private handled(parked: ParkedEvent): Handled | { readonly letter: DeadLetter } {
+    const { routes } = this.context;
+    const item = classify(parked.record, routes);
+    if (item.kind === 'event' || item.kind === 'record') return item;
+    if (item.kind === 'dead') return { letter: item.letter };
+    return { letter: { reason: 'rejected', code: 'no_handler', message: 'the group has no handler for it any more' } };
+  }
+
+  /** After a rollback: wait on, or dead-letter what expired or failed too often. */
+  private async settle(id: PartitionId, offset: number, failure: Failure, exhausted: boolean): Promise<void> {
+    const { dataSource, tuning, routes } = this.context;
+    let handling: Handling | undefined;
+    await inTransaction(dataSource, async (runner) => {
+      const parked = await lockParked(runner, id, offset);
+      if (!parked) return;
+      handling = new Handling(this.context, runner, id);
+      const item = classify(parked.record, routes);
+      const expiryMs = item.kind === 'event' || item.kind === 'record' ? item.route.notYetExpiryMs : 0;
+      const expiresAtMs = parked.expiresAtMs ?? Date.now() + expiryMs;
+      const letter = letterOf(failure, expiresAtMs, exhausted);
+      if (letter) {
+        handling.deadLetter(parked.record, nameOf(item), letter);
+        if (parked.blocksKey) await markDead(runner, id, offset);
+        else await unpark(runner, id, offset);
+        await forgetAttempts(runner, id, offset, offset + 1);
+        await writeOutbox(runner, handling.outgoing);
+        return;
+      }
+      const waitsFor = failure.kind === 'not-yet' ? failure.waitsFor : 'another try after a fault';
+      const delayMs = Math.min(LONGEST_DELAY_MS, tuning.parkedRetryMs * 2 ** Math.min(parked.tries, 10));
+      await postpone(runner, id, offset, { state: 'waiting', waitsFor, expiresAtMs, delayMs });
+    });
+    handling?.observations.commit();
+  }
+}
+
+/** Why the event is dead; undefined while it may wait on. */
+function letterOf(failure: Failure, expiresAtMs: number, exhausted: boolean): DeadLetter | undefined {
+  if (failure.kind === 'rejected') return failure.letter;
+  if (failure.kind === 'fault') return exhausted ? failure.letter : undefined;
+  if (failure.kind === 'not-yet' && Date.now() > expiresAtMs) {
+    return { reason: 'expired', code: 'expired', message: `waited in vain for ${failure.waitsFor}` };
+  }
+  return undefined;
+}

@@ -1,0 +1,184 @@
+// Events that wait: for their cause (waiting), behind an earlier event of their key (behind), or for a redrive (dead).
+import type { QueryRunner } from 'typeorm';
+import { rows } from './database';
+import type { PartitionId } from './positions';
+import { keyOf, restoreHeaders, storeHeaders, type StoredHeaders } from './stored-record';
+import type { RawRecord } from './types';
+
+export type ParkedState = 'waiting' | 'behind' | 'dead';
+
+export interface Parking {
+  readonly record: RawRecord;
+  readonly state: ParkedState;
+  /** Later events of the key wait behind it. */
+  readonly blocksKey: boolean;
+  readonly waitsFor: string;
+  readonly expiresAtMs: number | undefined;
+}
+
+export async function park(runner: QueryRunner, group: string, parking: Parking): Promise<void> {
+  const { record } = parking;
+  await runner.query(
+    `INSERT INTO parked_events (consumer_group, topic, partition, source_offset, record_key, timestamp_ms, headers, value,
+                                state, blocks_key, waits_for, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, to_timestamp($12::float8))
+     ON CONFLICT (consumer_group, topic, partition, source_offset)
+     DO UPDATE SET state = EXCLUDED.state, waits_for = EXCLUDED.waits_for, expires_at = EXCLUDED.expires_at`,
+    [
+      group,
+      record.topic,
+      record.partition,
+      record.offset,
+      keyOf(record),
+      record.timestampMs,
+      JSON.stringify(storeHeaders(record.headers)),
+      record.value,
+      parking.state,
+      parking.blocksKey,
+      parking.waitsFor,
+      parking.expiresAtMs === undefined ? null : parking.expiresAtMs / 1000,
+    ],
+  );
+}
+
+/** Which of these keys must wait, as latin1 strings of their bytes. */
+export async function blockedKeys(
+  runner: QueryRunner,
+  id: PartitionId,
+  keys: readonly Buffer[],
+): Promise<ReadonlySet<string>> {
+  if (keys.length === 0) return new Set();
+  const found = await rows<{ record_key: Buffer }>(
+    runner,
+    `SELECT DISTINCT record_key FROM parked_events
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND blocks_key AND record_key = ANY($4::bytea[])`,
+    [id.group, id.topic, id.partition, keys],
+  );
+  return new Set(found.map((row) => row.record_key.toString('latin1')));
+}
+
+export interface ParkedEvent {
+  readonly record: RawRecord;
+  readonly state: ParkedState;
+  readonly blocksKey: boolean;
+  readonly tries: number;
+  readonly expiresAtMs: number | undefined;
+}
+
+const COLUMNS = `topic, partition, source_offset, record_key, timestamp_ms, headers, value, state, blocks_key, tries,
+  extract(epoch FROM expires_at) * 1000 AS expires_at_ms`;
+
+interface Row {
+  topic: string;
+  partition: number;
+  source_offset: string;
+  record_key: Buffer;
+  timestamp_ms: string;
+  headers: StoredHeaders;
+  value: Buffer | null;
+  state: ParkedState;
+  blocks_key: boolean;
+  tries: number;
+  expires_at_ms: string | null;
+}
+
+/** Offsets that are due and behind nothing, oldest first. */
+export async function dueOffsets(
+  runner: QueryRunner,
+  group: string,
+  limit: number,
+): Promise<(PartitionId & { readonly offset: number })[]> {
+  const found = await rows<{ topic: string; partition: number; source_offset: string }>(
+    runner,
+    `SELECT topic, partition, source_offset FROM parked_events p
+      WHERE consumer_group = $1 AND state <> 'dead' AND next_try_at <= now()
+        AND NOT (blocks_key AND EXISTS (
+              SELECT 1 FROM parked_events e
+               WHERE e.consumer_group = p.consumer_group AND e.topic = p.topic AND e.partition = p.partition
+                 AND e.record_key = p.record_key AND e.source_offset < p.source_offset AND e.blocks_key))
+      ORDER BY topic, partition, source_offset LIMIT $2`,
+    [group, limit],
+  );
+  return found.map((row) => ({
+    group,
+    topic: row.topic,
+    partition: row.partition,
+    offset: Number(row.source_offset),
+  }));
+}
+
+/** Takes the row for this transaction; undefined when it is gone, dead, or another process has it. */
+export async function lockParked(
+  runner: QueryRunner,
+  id: PartitionId,
+  offset: number,
+): Promise<ParkedEvent | undefined> {
+  const [row] = await rows<Row>(
+    runner,
+    `SELECT ${COLUMNS} FROM parked_events
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND source_offset = $4 AND state <> 'dead'
+        FOR UPDATE SKIP LOCKED`,
+    [id.group, id.topic, id.partition, offset],
+  );
+  if (!row) return undefined;
+  return {
+    record: {
+      topic: row.topic,
+      partition: row.partition,
+      offset: Number(row.source_offset),
+      timestampMs: Number(row.timestamp_ms),
+      key: row.record_key.length === 0 ? null : row.record_key,
+      value: row.value,
+      headers: restoreHeaders(row.headers),
+    },
+    state: row.state,
+    blocksKey: row.blocks_key,
+    tries: row.tries,
+    expiresAtMs: row.expires_at_ms === null ? undefined : Number(row.expires_at_ms),
+  };
+}
+
+export async function unpark(runner: QueryRunner, id: PartitionId, offset: number): Promise<void> {
+  await runner.query(
+    'DELETE FROM parked_events WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND source_offset = $4',
+    [id.group, id.topic, id.partition, offset],
+  );
+}
+
+export async function postpone(
+  runner: QueryRunner,
+  id: PartitionId,
+  offset: number,
+  change: {
+    readonly state: ParkedState;
+    readonly waitsFor: string;
+    readonly expiresAtMs: number;
+    readonly delayMs: number;
+  },
+): Promise<void> {
+  await runner.query(
+    `UPDATE parked_events
+        SET state = $5, waits_for = $6, expires_at = to_timestamp($7::float8), tries = tries + 1,
+            next_try_at = now() + make_interval(secs => $8::float8)
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND source_offset = $4`,
+    [
+      id.group,
+      id.topic,
+      id.partition,
+      offset,
+      change.state,
+      change.waitsFor,
+      change.expiresAtMs / 1000,
+      change.delayMs / 1000,
+    ],
+  );
+}
+
+/** The event is dead-lettered, its key waits for the redrive. */
+export async function markDead(runner: QueryRunner, id: PartitionId, offset: number): Promise<void> {
+  await runner.query(
+    `UPDATE parked_events SET state = 'dead', expires_at = NULL
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND source_offset = $4`,
+    [id.group, id.topic, id.partition, offset],
+  );
+}

@@ -1,0 +1,94 @@
+// How far a group has come: the row that fences zombies and makes effects happen once.
+import type { QueryRunner } from 'typeorm';
+import { affected, rows } from './database';
+
+export interface PartitionId {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface Position {
+  readonly clusterId: string;
+  readonly next: number;
+}
+
+interface Timeouts {
+  readonly idleInTransactionMs: number;
+  readonly statementMs: number;
+}
+
+/** First statement of every handling transaction: takes the row, sets the time limits. Undefined without a row. */
+export async function lockPosition(
+  runner: QueryRunner,
+  id: PartitionId,
+  timeouts: Timeouts,
+): Promise<Position | undefined> {
+  const [row] = await rows<{ cluster_id: string; next_offset: string }>(
+    runner,
+    `SELECT cluster_id, next_offset,
+            set_config('idle_in_transaction_session_timeout', $4, true), set_config('statement_timeout', $5, true)
+       FROM consumer_positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3 FOR UPDATE`,
+    [id.group, id.topic, id.partition, String(timeouts.idleInTransactionMs), String(timeouts.statementMs)],
+  );
+  return row && { clusterId: row.cluster_id, next: Number(row.next_offset) };
+}
+
+/** Compare and set. */
+export async function movePosition(runner: QueryRunner, id: PartitionId, from: number, to: number): Promise<void> {
+  const moved = await affected(
+    runner,
+    `UPDATE consumer_positions SET next_offset = $5, updated_at = now()
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND next_offset = $4`,
+    [id.group, id.topic, id.partition, from, to],
+  );
+  if (moved !== 1) throw new Error(`position of ${describe(id)} was not ${from} any more`);
+}
+
+/** Reads the position, creating it at `beginning` for a partition never seen. */
+export async function openPosition(
+  runner: QueryRunner,
+  id: PartitionId,
+  clusterId: string,
+  beginning: number,
+): Promise<Position> {
+  await runner.query(
+    `INSERT INTO consumer_positions (consumer_group, topic, partition, cluster_id, next_offset)
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+    [id.group, id.topic, id.partition, clusterId, beginning],
+  );
+  const [row] = await rows<{ cluster_id: string; next_offset: string }>(
+    runner,
+    'SELECT cluster_id, next_offset FROM consumer_positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3',
+    [id.group, id.topic, id.partition],
+  );
+  if (!row) throw new Error(`position of ${describe(id)} vanished`);
+  return { clusterId: row.cluster_id, next: Number(row.next_offset) };
+}
+
+/** Why consuming must not begin, or undefined when position and log fit together. */
+export function positionFault(
+  id: PartitionId,
+  position: Position,
+  clusterId: string,
+  log: { readonly low: number; readonly high: number },
+): string | undefined {
+  if (position.clusterId !== clusterId) {
+    return (
+      `position of ${describe(id)} belongs to Kafka cluster ${position.clusterId}, but this is ${clusterId}: ` +
+      'connect the service to its own cluster, or remove its rows of consumer_positions and producer_sequences'
+    );
+  }
+  if (position.next > log.high) {
+    return (
+      `position of ${describe(id)} is ${position.next}, but the log ends at ${log.high}: the topic was deleted and ` +
+      'made again, or its data was lost; nothing is skipped silently. Restore the log, or remove the rows of this ' +
+      'topic from consumer_positions and producer_sequences to begin anew'
+    );
+  }
+  return undefined;
+}
+
+export function describe(id: PartitionId): string {
+  return `group ${id.group}, topic ${id.topic}, partition ${id.partition}`;
+}

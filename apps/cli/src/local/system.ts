@@ -1,7 +1,15 @@
 // The whole system on this machine: Kafka and Postgres (embedded, given by address, or in containers) and six services.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { freePort, installationFolders, pythonCommand, startKafka, startPostgres } from '@headrace/embedded';
+import {
+  freePort,
+  installationFolders,
+  pythonCommand,
+  startKafka,
+  startPostgres,
+  type EmbeddedKafka,
+  type EmbeddedPostgres,
+} from '@headrace/embedded';
 import { localCredentials, type LocalCredentials } from './credentials';
 import { startContainers } from './containers';
 import { Supervisor, type ProcessSpec } from './supervisor';
@@ -89,7 +97,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       HEADRACE_PARENT_WATCH: '1',
       LOG_LEVEL: options.logLevel ?? 'info',
       FEATURE_STORE_ADDRESS: services['feature-store'].grpc,
-      TRAINER_PYTHON: await pythonCommand(),
+      TRAINER_PYTHON: pythonCommand(),
       TRAINER_DIRECTORY: join(repository, 'trainers', 'tabular'),
       TRAINING_WORK_DIRECTORY: join(directory, 'training'),
       GATEWAY_CACHE_DIRECTORY: join(directory, 'gateway'),
@@ -134,7 +142,8 @@ async function startDependencies(
       pids: () => [],
     };
   }
-  const [kafka, postgres] = await settleBoth(
+  // Both start at once; when one fails, the other is stopped by what stands in `stopping`.
+  const starting = await Promise.allSettled([
     options.kafkaBrokers === undefined
       ? startKafka({
           dataDirectory: join(directory, 'kafka'),
@@ -142,33 +151,23 @@ async function startDependencies(
           onUnexpectedExit: () =>
             options.say('Kafka ended unexpectedly: see its log; stop and start again to go on from its data'),
         })
-      : undefined,
+      : Promise.resolve(undefined),
     options.databaseUrl === undefined
       ? startPostgres({ dataDirectory: join(directory, 'postgres'), log: options.say })
-      : undefined,
-    stopping,
-  );
+      : Promise.resolve(undefined),
+  ]);
+  const [kafka, postgres] = starting.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as [
+    EmbeddedKafka | undefined,
+    EmbeddedPostgres | undefined,
+  ];
+  if (postgres) stopping.push(() => postgres.stop());
+  if (kafka) stopping.push(() => kafka.stop());
+  for (const result of starting) if (result.status === 'rejected') throw result.reason;
   return {
     kafka: options.kafkaBrokers ?? kafka?.brokers ?? '',
     database: options.databaseUrl ?? postgres?.url ?? '',
     pids: () => [kafka?.pid, postgres?.pid].filter((pid) => pid !== undefined),
   };
-}
-
-/** Both start at once; when one fails, the other is stopped by what stands in `stopping`. */
-async function settleBoth<A extends { stop(): Promise<void> }, B extends { stop(): Promise<void> }>(
-  first: Promise<A> | undefined,
-  second: Promise<B> | undefined,
-  stopping: (() => Promise<void>)[],
-): Promise<[A | undefined, B | undefined]> {
-  const results = await Promise.allSettled([first, second] as const);
-  for (const result of results) {
-    const running = result.status === 'fulfilled' ? result.value : undefined;
-    if (running) stopping.push(() => running.stop());
-  }
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
-  const [a, b] = results as [PromiseFulfilledResult<A | undefined>, PromiseFulfilledResult<B | undefined>];
-  return [a.value, b.value];
 }
 
 async function serviceAddresses(): Promise<Record<ServiceName, Address>> {

@@ -14,7 +14,17 @@ const libraries = {
   embedded: [],
   testing: ['embedded'],
 };
-const forServices = ['contracts', 'event-time', 'artifacts', 'definitions', 'grpc', 'messaging', 'service-kit', 'definition-store', 'testing'];
+const forServices = [
+  'contracts',
+  'event-time',
+  'artifacts',
+  'definitions',
+  'grpc',
+  'messaging',
+  'service-kit',
+  'definition-store',
+  'testing',
+];
 
 const depConstraints = [
   ...Object.entries(libraries).map(([name, allowed]) => ({
@@ -24,10 +34,30 @@ const depConstraints = [
   { sourceTag: 'type:app', onlyDependOnLibsWithTags: [...forServices, 'embedded'].map((name) => `name:${name}`) },
 ];
 
-const OUTSIDE_DOMAIN = ['@nestjs/*', 'typeorm', 'pg', 'kafkajs', '@grpc/*', 'onnxruntime-node', '@duckdb/*', 'prom-client', 'pino'];
+const OUTSIDE_DOMAIN = [
+  '@nestjs/*',
+  'typeorm',
+  'pg',
+  'kafkajs',
+  '@grpc/*',
+  'onnxruntime-node',
+  '@duckdb/*',
+  'prom-client',
+  'pino',
+];
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/generated/**', 'node_modules/**', '.headrace/**', '.nx/**', 'coverage/**', 'deploy/grafana/dashboards/**'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/generated/**',
+      'node_modules/**',
+      '.headrace/**',
+      '.nx/**',
+      'coverage/**',
+      'deploy/grafana/dashboards/**',
+    ],
+  },
   ...tseslint.configs.recommended.map((config) => ({ ...config, files: ['**/*.ts'] })),
   {
     files: ['**/*.ts'],
@@ -39,8 +69,14 @@ export default tseslint.config(
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       '@typescript-eslint/await-thenable': 'error',
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'all' }],
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false },
+      ],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'all' },
+      ],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       'no-empty': ['error', { allowEmptyCatch: false }],
       eqeqeq: 'error',
@@ -54,16 +90,40 @@ export default tseslint.config(
   {
     files: ['apps/*/src/domain/**/*.ts'],
     ignores: ['**/*.spec.ts'],
-    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: OUTSIDE_DOMAIN, message: 'The domain is pure: no framework, no database, no broker.' }] }] },
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: OUTSIDE_DOMAIN, message: 'The domain is pure: no framework, no database, no broker.' }] },
+      ],
+    },
   },
   {
     files: ['apps/**/*.ts', 'libs/**/*.ts'],
     ignores: ['libs/messaging/**'],
-    rules: { 'no-restricted-imports': ['error', { paths: [{ name: 'kafkajs', message: 'Only libs/messaging may use kafkajs.' }] }] },
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'kafkajs', message: 'Only libs/messaging may use kafkajs.' }] },
+      ],
+    },
   },
   {
     files: ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
-    ignores: ['**/*.config.ts', '**/*.spec.ts', 'apps/cli/**', 'libs/testing/**', 'libs/service-kit/src/run-service.ts'],
-    rules: { 'no-restricted-syntax': ['error', { selector: "MemberExpression[object.name='process'][property.name='env']", message: 'Only *.config.ts reads the environment.' }] },
+    ignores: [
+      '**/*.config.ts',
+      '**/*.spec.ts',
+      'apps/cli/**',
+      'libs/testing/**',
+      'libs/service-kit/src/run-service.ts',
+    ],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "MemberExpression[object.name='process'][property.name='env']",
+          message: 'Only *.config.ts reads the environment.',
+        },
+      ],
+    },
   },
 );

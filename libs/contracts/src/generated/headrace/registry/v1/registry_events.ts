@@ -70,6 +70,7 @@ export interface GateResult {
   name: string;
   /** The declared criterion in words, such as "auc >= 0.7". */
   criterion: string;
+  /** NaN: the metric is absent. */
   measured: number;
   passed: boolean;
   waived: boolean;
@@ -112,7 +113,10 @@ export interface AliasChanged {
 export interface EndpointChanged {
   endpoint: string;
   model: string;
-  /** deployed, canary_started, canary_advanced, promoted, rolled_back, paused, resumed, aborted. */
+  /**
+   * deployed, canary_started, canary_advanced, promoted, rolled_back, paused, resumed, aborted,
+   * reconfigured (the Endpoint definition changed).
+   */
   change: string;
   version: number;
   previousVersion: number;

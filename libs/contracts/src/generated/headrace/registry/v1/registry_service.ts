@@ -162,7 +162,7 @@ export interface AuditEntry {
 
 export interface ListAuditEntriesResponse {
   entries: AuditEntry[];
-  /** The chain from the first entry to the last listed one holds. */
+  /** The whole chain holds, from the first entry to the newest. */
   chainIntact: boolean;
 }
 

@@ -50,7 +50,10 @@ export interface TrainingRun {
   plan: string;
   trigger: string;
   reason: string;
-  /** requested, joining, fitting, done, failed, cancelled. */
+  /**
+   * queued (behind the run in progress), requested (waits for fresh dataset versions), joining, fitting, done, failed,
+   * cancelled.
+   */
   state: string;
   steps: TrainingStep[];
   requestedAtMicros: number;

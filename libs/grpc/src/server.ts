@@ -34,6 +34,8 @@ export interface GrpcService<M extends string = string> {
   readonly definition: ServiceDefinition;
   readonly implementation: Readonly<Record<M, (request: never, context: CallContext) => Promise<unknown>>>;
   readonly access: Readonly<Record<M, Access>>;
+  /** Handlers mounted as they are, without token check, promise or error mapping: for public methods on the hottest path. */
+  readonly raw?: UntypedServiceImplementation;
 }
 
 export interface GrpcLog {
@@ -61,7 +63,7 @@ export async function startGrpcServer(options: {
 }): Promise<{ readonly server: Server; readonly port: number; close(deadlineMs: number): Promise<void> }> {
   const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
   for (const service of options.services)
-    server.addService(service.definition, handlersOf(service, options.tokens, options.log));
+    server.addService(service.definition, { ...handlersOf(service, options.tokens, options.log), ...service.raw });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${options.host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),

@@ -1,0 +1,51 @@
+// Which fields an expression cannot do without: callers are told what is missing before anything is computed.
+import { parse } from '@bufbuild/cel';
+
+/**
+ * Names of the fields of the variable that the expression reads (`request.distance`, `request["distance"]`), each once,
+ * in order. A field that it also asks for with `has(request.distance)` may be absent and is left out. Throws on a source
+ * that does not parse.
+ */
+export function requiredFieldsOf(source: string, variable: 'record' | 'request'): string[] {
+  const read = new Set<string>();
+  const optional = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    const field = fieldRead(node, variable);
+    if (field) (field.test ? optional : read).add(field.name);
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(parse(source).expr);
+  return [...read].filter((name) => !optional.has(name));
+}
+
+function fieldRead(node: object, variable: string): { name: string; test: boolean } | undefined {
+  if ('operand' in node && 'field' in node && typeof node.field === 'string' && isVariable(node.operand, variable)) {
+    return { name: node.field, test: 'testOnly' in node && node.testOnly === true };
+  }
+  if ('function' in node && node.function === '_[_]' && 'args' in node && Array.isArray(node.args)) {
+    const [operand, index]: unknown[] = node.args;
+    const name = textOf(index);
+    if (name !== undefined && isVariable(operand, variable)) return { name, test: false };
+  }
+  return undefined;
+}
+
+/** The content of one alternative of a node's oneof. */
+function contentOf(node: unknown, oneof: string): { case: unknown; value: unknown } | undefined {
+  if (typeof node !== 'object' || node === null || !(oneof in node)) return undefined;
+  const kind: unknown = (node as Record<string, unknown>)[oneof];
+  return typeof kind === 'object' && kind !== null && 'case' in kind && 'value' in kind ? kind : undefined;
+}
+
+function isVariable(node: unknown, variable: string): boolean {
+  const kind = contentOf(node, 'exprKind');
+  const ident = kind?.case === 'identExpr' ? kind.value : undefined;
+  return typeof ident === 'object' && ident !== null && 'name' in ident && ident.name === variable;
+}
+
+function textOf(node: unknown): string | undefined {
+  const kind = contentOf(node, 'exprKind');
+  const constant = kind?.case === 'constExpr' ? contentOf(kind.value, 'constantKind') : undefined;
+  return constant?.case === 'stringValue' && typeof constant.value === 'string' ? constant.value : undefined;
+}

@@ -1,0 +1,78 @@
+import { readDocuments, validateDefinition, versionOf } from './index';
+
+const model = `apiVersion: headrace.dev/v1
+kind: Model
+metadata:
+  name: late-arrival
+spec:
+  task: binary
+`;
+
+describe('reading definitions', () => {
+  it('fills in what the user left out', () => {
+    const { definitions, faults } = readDocuments('model.yaml', model);
+    expect(faults).toEqual([]);
+    expect(definitions[0]?.spec).toMatchObject({ gates: [], promotion: 'automatic' });
+  });
+
+  it('names file, line, field and what is allowed', () => {
+    const { faults } = readDocuments('model.yaml', model.replace('binary', 'binry'));
+    expect(faults).toEqual([
+      {
+        file: 'model.yaml',
+        line: 6,
+        field: 'spec.task',
+        message: expect.stringContaining('"binary"|"regression"') as string,
+      },
+    ]);
+  });
+
+  it('refuses a field that the kind does not have, on its own line', () => {
+    const { faults } = readDocuments('model.yaml', `${model}  gatez: []\n`);
+    expect(faults).toMatchObject([{ line: 7, field: 'spec.gatez', message: 'is not a field of this kind' }]);
+  });
+
+  it('lists every fault of several documents', () => {
+    const { faults } = readDocuments(
+      'a.yaml',
+      `${model.replace('binary', 'x')}---\n${model.replace('late-arrival', 'Late Arrival')}`,
+    );
+    expect(faults.map((fault) => [fault.line, fault.field])).toEqual([
+      [6, 'spec.task'],
+      [11, 'metadata.name'],
+    ]);
+  });
+
+  it('says which kinds there are', () => {
+    expect(validateDefinition({ kind: 'Modell' })).toMatchObject({
+      kind: 'invalid',
+      faults: [{ path: ['kind'], message: expect.stringContaining('DataStream, FeatureView') as string }],
+    });
+  });
+
+  it('points at broken YAML', () => {
+    expect(readDocuments('b.yaml', 'kind: [Model\nspec: {').faults[0]).toMatchObject({ file: 'b.yaml' });
+  });
+
+  it('refuses an expression that is not CEL, where it stands', () => {
+    const view = `apiVersion: headrace.dev/v1
+kind: FeatureView
+metadata: { name: v }
+spec:
+  source: s
+  entity: { name: e, key: record.e }
+  features:
+    - { name: f, function: mean, of: "record.x >", window: 3h }
+`;
+    expect(readDocuments('v.yaml', view).faults).toMatchObject([{ line: 8, field: 'spec.features.0.of' }]);
+  });
+
+  it('gives the same content the same version, whatever the order of its fields', () => {
+    const one = readDocuments('a', model).definitions[0];
+    const other = readDocuments(
+      'b',
+      model.replace('spec:\n  task: binary\n', 'spec:\n  promotion: automatic\n  task: binary\n'),
+    ).definitions[0];
+    expect(one && other && versionOf(one) === versionOf(other)).toBe(true);
+  });
+});

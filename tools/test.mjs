@@ -11,7 +11,10 @@ await runScript(async () => {
   const trainer = join(repository, 'trainers', 'tabular');
   const suites = [
     // A spec that waits for Kafka may rightly take longer than jest's 5 s.
-    [process.execPath, [jest, '--selectProjects', 'unit', 'integration', '--testTimeout=60000', ...process.argv.slice(2)]],
+    [
+      process.execPath,
+      [jest, '--selectProjects', 'unit', 'integration', '--testTimeout=60000', ...process.argv.slice(2)],
+    ],
     ...(existsSync(join(trainer, 'tests')) ? [[python, ['-m', 'pytest'], { cwd: trainer }]] : []),
   ];
   let failed = false;

@@ -1,0 +1,16 @@
+import type { Queries } from './sql';
+
+/**
+ * Enters ids of acceptable records; returns those that were not there. Two partitions may bring one id at the same time:
+ * the later transaction waits for the earlier. Sorted, so that they cannot wait for each other.
+ */
+export async function enterEvents(queries: Queries, stream: string, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await queries.query<{ event_id: string }>(
+    `INSERT INTO seen_events (stream, event_id)
+     SELECT $1, id FROM (SELECT DISTINCT id COLLATE "C" AS id FROM unnest($2::text[]) AS id) AS ids ORDER BY id
+     ON CONFLICT DO NOTHING RETURNING event_id`,
+    [stream, ids],
+  );
+  return new Set(rows.map((row) => row.event_id));
+}

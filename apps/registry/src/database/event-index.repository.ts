@@ -1,0 +1,50 @@
+import type { Transaction } from '@headrace/messaging';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { IndexedEvent } from '../domain/indexed-events';
+
+/** Longest chain that is followed. */
+const MAX_CHAIN = 1_000;
+
+/** Which event caused which: of all events but the bulk ones, and of the bulk ones that others name as evidence. */
+@Injectable()
+export class EventIndexRepository {
+  constructor(private readonly source: DataSource) {}
+
+  /** An event known already stays as it is. */
+  async add(transaction: Transaction, events: readonly IndexedEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    await transaction.query(
+      `INSERT INTO event_index (id, type, topic, subject, time_micros, causation_id, correlation_id)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+       ON CONFLICT (id) DO NOTHING`,
+      [
+        events.map((event) => event.id),
+        events.map((event) => event.type),
+        events.map((event) => event.topic),
+        events.map((event) => event.subject),
+        events.map((event) => event.timeMicros),
+        events.map((event) => event.causationId),
+        events.map((event) => event.correlationId),
+      ],
+    );
+  }
+
+  /** From the first known cause to the event itself; empty when the event is unknown. */
+  async chainOf(eventId: string): Promise<IndexedEvent[]> {
+    const rows = await this.source.query<(Omit<IndexedEvent, 'timeMicros'> & { timeMicros: string })[]>(
+      `WITH RECURSIVE walk AS (
+         SELECT found.*, 1 AS depth, ARRAY[found.id] AS seen FROM event_index found WHERE found.id = $1
+         UNION ALL
+         SELECT cause.*, walk.depth + 1, walk.seen || cause.id
+         FROM walk JOIN event_index cause ON cause.id = walk.causation_id
+         WHERE walk.depth < $2 AND NOT cause.id = ANY (walk.seen)
+       )
+       SELECT id, type, topic, subject, time_micros AS "timeMicros", causation_id AS "causationId",
+         correlation_id AS "correlationId"
+       FROM walk ORDER BY depth DESC`,
+      [eventId, MAX_CHAIN],
+    );
+    return rows.map((row) => ({ ...row, timeMicros: Number(row.timeMicros) }));
+  }
+}

@@ -1,0 +1,62 @@
+// The whole desired state of an endpoint, as gateways read it.
+import {
+  VersionRole,
+  type DeployedVersion,
+  type DeploymentChanged,
+  type EndpointBehaviour,
+} from '@headrace/contracts/proto/registry/v1/registry_events';
+import type { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
+import type { Endpoint } from '@headrace/definitions';
+import { parseDuration } from '@headrace/event-time';
+import type { EndpointState } from './endpoint';
+import { candidateWeight } from './rollout';
+
+export interface DefinedEndpoint {
+  readonly definition: Endpoint;
+  /** Content hash. */
+  readonly version: string;
+}
+
+/** `trainedAs`: the training of each version in the state. */
+export function desiredState(
+  endpoint: DefinedEndpoint,
+  state: EndpointState,
+  trainedAs: (version: number) => ModelTrained,
+): DeploymentChanged {
+  const { rollout } = state;
+  const deployed = (version: number, role: VersionRole, weightPercent: number): DeployedVersion => {
+    const { modelArtifact, profileArtifact, signature } = trainedAs(version);
+    return { version, role, weightPercent, modelArtifact, profileArtifact, signature };
+  };
+  const canaryWeight = rollout ? candidateWeight(rollout) : 0;
+  const versions = [deployed(state.champion, VersionRole.CHAMPION, 100 - canaryWeight)];
+  if (rollout) versions.push(deployed(rollout.candidate, VersionRole.CANARY, canaryWeight));
+  return {
+    endpoint: endpoint.definition.metadata.name,
+    generation: state.generation,
+    model: endpoint.definition.spec.model,
+    versions,
+    rollout: rollout && {
+      rolloutId: rollout.rolloutId,
+      candidateVersion: rollout.candidate,
+      championVersion: rollout.champion,
+      step: rollout.step,
+      paused: rollout.paused,
+      byWaiver: rollout.byWaiver,
+      paired: true,
+      startedAtMicros: rollout.startedAtMicros,
+    },
+    behaviour: behaviourOf(endpoint),
+  };
+}
+
+export function behaviourOf({ definition, version }: DefinedEndpoint): EndpointBehaviour {
+  const { spec } = definition;
+  return {
+    endpointVersion: version,
+    labelJoinKey: spec.joinKey,
+    fallback: spec.fallback && { value: spec.fallback.value },
+    featureTimeoutMicros: parseDuration(spec.features.timeout),
+    logSampleRate: spec.logging.sampleRate,
+  };
+}

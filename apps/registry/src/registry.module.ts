@@ -1,0 +1,95 @@
+import {
+  DEFINITION_GRPC,
+  definitionMigrations,
+  DefinitionStoreModule,
+  definitionTables,
+} from '@headrace/definition-store';
+import { messagingMigrations, MessagingModule } from '@headrace/messaging';
+import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type BaseSettings, type Logger } from '@headrace/service-kit';
+import { Module } from '@nestjs/common';
+import { AuditRepository } from './database/audit.repository';
+import {
+  EndpointHistoryRow,
+  EndpointRow,
+  RolloutAnalysisRow,
+  RolloutRow,
+  WaitingVersionRow,
+} from './database/endpoint.table';
+import { EndpointsRepository } from './database/endpoints.repository';
+import { EventIndexRepository } from './database/event-index.repository';
+import { CreateRegistry1764100000000 } from './database/migrations/1764100000000-create-registry';
+import { AliasRow, GateEvaluationRow, ModelVersionRow } from './database/version.table';
+import { VersionsRepository } from './database/versions.repository';
+import { faultsOf } from './domain/definition-faults';
+import { DecisionsHandler } from './events-in/decisions.handler';
+import { EventIndexHandler } from './events-in/event-index.handler';
+import { RegistryPublisher } from './events-out/registry-publisher';
+import { RegistryGrpc } from './grpc-in/registry-grpc';
+import { ControlRollout } from './use-cases/control-rollout';
+import { FollowDefinitions } from './use-cases/follow-definitions';
+import { HeedAnalysis } from './use-cases/heed-analysis';
+import { HeedLoadFailure } from './use-cases/heed-load-failure';
+import { RegisterVersion } from './use-cases/register-version';
+import { RollOut } from './use-cases/roll-out';
+import { takeInDefinition } from './use-cases/take-in-definition';
+import { WaiveGates } from './use-cases/waive-gates';
+
+const tables = [
+  ModelVersionRow,
+  GateEvaluationRow,
+  AliasRow,
+  EndpointRow,
+  RolloutRow,
+  WaitingVersionRow,
+  RolloutAnalysisRow,
+  EndpointHistoryRow,
+];
+const migrations = [CreateRegistry1764100000000];
+const repositories = [VersionsRepository, EndpointsRepository, AuditRepository, EventIndexRepository];
+const eventsIn = [DecisionsHandler, EventIndexHandler];
+const eventsOut = [RegistryPublisher];
+const useCases = [
+  RegisterVersion,
+  WaiveGates,
+  RollOut,
+  HeedAnalysis,
+  HeedLoadFailure,
+  ControlRollout,
+  FollowDefinitions,
+];
+
+const REGISTRY_GRPC = Symbol('REGISTRY_GRPC');
+
+@Module({
+  controllers: eventsIn,
+  providers: [
+    ...repositories,
+    ...eventsOut,
+    ...useCases,
+    RegistryGrpc,
+    { provide: REGISTRY_GRPC, inject: [RegistryGrpc], useFactory: (grpc: RegistryGrpc) => grpc.asService() },
+  ],
+  exports: [REGISTRY_GRPC],
+})
+class RegistryCoreModule {}
+
+@Module({
+  imports: [
+    DatabaseModule.forService(
+      [...definitionTables, ...tables],
+      [...messagingMigrations, ...definitionMigrations, ...migrations],
+    ),
+    MessagingModule.forServiceAsync({
+      inject: [SETTINGS, LOGGER],
+      useFactory: (settings: BaseSettings, logger: Logger) => ({
+        service: 'registry',
+        brokers: settings.KAFKA_BROKERS.split(','),
+        logger,
+      }),
+    }),
+    DefinitionStoreModule.forService({ owns: ['Model', 'Endpoint'], validate: faultsOf, onChanged: takeInDefinition }),
+    RegistryCoreModule,
+    GrpcModule.forServices([RegistryCoreModule], [REGISTRY_GRPC, DEFINITION_GRPC]),
+  ],
+})
+export class RegistryModule {}

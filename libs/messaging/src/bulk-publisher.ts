@@ -12,12 +12,12 @@ export class KafkaBulkPublisher implements BulkPublisher {
     private readonly service: string,
   ) {}
 
-  async publish(messages: readonly BulkMessage<unknown>[]): Promise<void> {
+  async publish<T>(messages: readonly BulkMessage<T>[]): Promise<void> {
     await this.writer.write(messages.map((message) => this.encode(message)));
     metrics.published.inc({ path: 'bulk' }, messages.length);
   }
 
-  private encode(message: BulkMessage<unknown>): LogMessage {
+  private encode<T>(message: BulkMessage<T>): LogMessage {
     const { key, headers, value } = encodeEvent(message.definition, message.data, {
       id: message.id,
       cause: message.cause,

@@ -34,7 +34,7 @@ const MESSAGES = [
 ];
 
 export function isTransient(error: unknown): boolean {
-  for (let current: unknown = error, depth = 0; current instanceof Object && depth < 5; depth += 1) {
+  for (let current: unknown = error, depth = 0; isObject(current) && depth < 5; depth += 1) {
     if (isTransientItself(current)) return true;
     const { driverError, cause } = current as { driverError?: unknown; cause?: unknown };
     current = driverError ?? cause;
@@ -53,10 +53,19 @@ function isTransientItself(error: object): boolean {
   return typeof message === 'string' && MESSAGES.some((text) => message.includes(text));
 }
 
+/** Not `instanceof`: errors of Node's own modules may come from another realm. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return isObject(error) && 'message' in error ? String(error.message) : String(error);
 }
 
 export function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return isObject(error) && 'stack' in error ? String(error.stack) : messageOf(error);
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error), { cause: error });
 }

@@ -2,7 +2,7 @@
 import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from './backoff';
-import { messageOf } from './faults';
+import { asError, messageOf } from './faults';
 import type { GroupContext } from './group-context';
 import type { StatusBoard } from './group-status';
 import { OUTLAST, type KafkaClient } from './kafka-client';
@@ -143,7 +143,7 @@ export class GroupConsumer {
       clearInterval(beat);
     }
     // kafkajs rejoins when it sees the rebalance that the heartbeat was told of.
-    if (interrupted !== undefined) throw interrupted instanceof Error ? interrupted : new Error(messageOf(interrupted));
+    if (interrupted !== undefined) throw asError(interrupted);
   }
 
   private async follow(topic: string, partition: number, verdict: BatchVerdict): Promise<void> {

@@ -1,6 +1,6 @@
 // One call of a handler: its deadline, its exception with stack, its answer checked.
 import type { DataSource, QueryRunner } from 'typeorm';
-import { isTransient, messageOf, stackOf } from './faults';
+import { isObject, isTransient, messageOf, stackOf } from './faults';
 import type { HandlerTransaction } from './handler-transaction';
 import { expectFault, takeFault } from './handlers';
 import type { Route } from './routes';
@@ -63,7 +63,7 @@ function answerOf(error: unknown): Answer {
 
 /** A DomainError's own code when it has one. */
 function codeOf(error: unknown): string {
-  const code = error instanceof Object && 'code' in error ? error.code : undefined;
+  const code = isObject(error) && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^[a-z][a-z0-9_]*$/.test(code) ? code : 'unknown_fault';
 }
 
@@ -83,6 +83,6 @@ function outcomesOf(route: Route, result: unknown, count: number): readonly Outc
  */
 async function endSession(dataSource: DataSource, runner: QueryRunner): Promise<void> {
   const client: unknown = await runner.connect();
-  const pid = client instanceof Object && 'processID' in client ? client.processID : undefined;
+  const pid = isObject(client) && 'processID' in client ? client.processID : undefined;
   if (typeof pid === 'number') await dataSource.query('SELECT pg_terminate_backend($1)', [pid]);
 }

@@ -39,7 +39,8 @@ export class KafkaClient {
       idempotent: true,
       allowAutoTopicCreation: false,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: OUTLAST,
+      // An idempotent producer that gives up could leave a gap in its sequence.
+      retry: { ...OUTLAST, retries: Number.MAX_SAFE_INTEGER },
     });
   }
 

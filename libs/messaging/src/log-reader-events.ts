@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { decode } from './envelope';
-import { messageOf } from './faults';
+import { asError, messageOf } from './faults';
 import { OUTLAST, type KafkaClient } from './kafka-client';
 import type { MessagingLogger } from './logger';
 import { metrics } from './metrics';
@@ -93,5 +93,5 @@ export async function whileBeating(heartbeat: () => Promise<void>, work: () => P
   } finally {
     clearInterval(beat);
   }
-  if (interrupted !== undefined) throw interrupted instanceof Error ? interrupted : new Error(messageOf(interrupted));
+  if (interrupted !== undefined) throw asError(interrupted);
 }

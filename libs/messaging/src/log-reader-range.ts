@@ -1,4 +1,5 @@
 import type { EachBatchPayload } from 'kafkajs';
+import { asError } from './faults';
 import type { KafkaClient } from './kafka-client';
 import { EventDecoder, leave, privateGroup, whileBeating } from './log-reader-events';
 import type { MessagingLogger } from './logger';
@@ -33,7 +34,7 @@ export async function readRanges(options: RangeOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const fail = (error: unknown): void => {
         failed = true;
-        reject(error instanceof Error ? error : new Error(String(error)));
+        reject(asError(error));
       };
       const progress = (partition: number, to: number): void => {
         next.set(partition, Math.max(to, next.get(partition) ?? 0));

@@ -5,7 +5,7 @@ import type { DataSource } from 'typeorm';
 import { backoffMs } from './backoff';
 import { KafkaBulkPublisher } from './bulk-publisher';
 import { checkTables } from './database';
-import { isTransient, messageOf } from './faults';
+import { asError, isTransient, messageOf } from './faults';
 import { StatusBoard } from './group-status';
 import { GroupSupervisor } from './group-supervisor';
 import type { Binding } from './handlers';
@@ -79,7 +79,7 @@ export class MessagingRuntime implements OnApplicationBootstrap, OnApplicationSh
   /** Begins in the background: a service is up, but not ready, while the broker or the database is away. */
   consume(): void {
     this.consuming ??= this.startGroups().catch((error: unknown) => {
-      this.fail(error instanceof Error ? error : new Error(messageOf(error)));
+      this.fail(asError(error));
     });
   }
 

@@ -5,7 +5,7 @@ import { backoffMs } from './backoff';
 import { rows } from './database';
 import { DEAD_LETTER_HEADERS } from './dead-letters';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
-import { messageOf } from './faults';
+import { isObject, messageOf } from './faults';
 import type { StatusBoard } from './group-status';
 import type { MessagingLogger } from './logger';
 import type { LogMessage, LogWriter } from './log-writer';
@@ -90,10 +90,11 @@ export class OutboxRelay {
   /** Until stopped, or until the connection (and with it every shard) is lost. */
   private async serve(healthy: () => void): Promise<void> {
     const runner = this.options.dataSource.createQueryRunner();
-    const client = notifier(await runner.connect());
     const wake = (): void => this.signal.wake();
-    client.on('notification', wake);
+    let client: Notifier | undefined;
     try {
+      client = notifier(await runner.connect());
+      client.on('notification', wake);
       const [{ schema = '' } = {}] = await rows<{ schema?: string }>(runner, 'SELECT current_schema() AS schema');
       await runner.query(`LISTEN "${OUTBOX_CHANNEL_PREFIX}${schema}"`);
       const owned = new Set<number>();
@@ -110,7 +111,7 @@ export class OutboxRelay {
         await this.signal.wait(POLL_MS);
       }
     } finally {
-      client.off('notification', wake);
+      client?.off('notification', wake);
       if (!runner.isReleased) {
         // The pool would keep the locks and the subscription with the connection.
         await runner.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
@@ -179,6 +180,6 @@ interface Notifier {
 }
 
 function notifier(client: unknown): Notifier {
-  if (client instanceof Object && 'on' in client && 'off' in client) return client as Notifier;
+  if (isObject(client) && 'on' in client && 'off' in client) return client as Notifier;
   throw new TypeError('the database driver has no notifications: a Postgres DataSource is needed');
 }

@@ -109,7 +109,7 @@ export interface BulkMessage<T> {
 
 /** Publishes without outbox rows what is a function of its origin. Resolves when all brokers acknowledged. */
 export interface BulkPublisher {
-  publish(messages: readonly BulkMessage<unknown>[]): Promise<void>;
+  publish<T>(messages: readonly BulkMessage<T>[]): Promise<void>;
 }
 
 /** One event of a topic read outside a group (broadcast or range). */

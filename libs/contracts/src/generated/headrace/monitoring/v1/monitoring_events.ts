@@ -124,6 +124,12 @@ export interface WindowSummary {
   predictions: number;
   labels: number;
   evidence: Evidence[];
+  /** drift (predictions by as-of time) or performance (labels by event time). */
+  kind: string;
+  /** The champion that was judged. */
+  version: number;
+  /** False: below the minimum sample; shown, but none of the n windows of the rule. */
+  judged: boolean;
 }
 
 export interface DriftDetected {
@@ -573,7 +579,7 @@ export const Evidence: MessageFns<Evidence> = {
 };
 
 function createBaseWindowSummary(): WindowSummary {
-  return { startMicros: 0, endMicros: 0, predictions: 0, labels: 0, evidence: [] };
+  return { startMicros: 0, endMicros: 0, predictions: 0, labels: 0, evidence: [], kind: "", version: 0, judged: false };
 }
 
 export const WindowSummary: MessageFns<WindowSummary> = {
@@ -592,6 +598,15 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     for (const v of message.evidence) {
       Evidence.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.kind !== "") {
+      writer.uint32(50).string(message.kind);
+    }
+    if (message.version !== 0) {
+      writer.uint32(56).int64(message.version);
+    }
+    if (message.judged !== false) {
+      writer.uint32(64).bool(message.judged);
     }
     return writer;
   },
@@ -649,6 +664,30 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.evidence.push(Evidence.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.judged = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -676,6 +715,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
       predictions: isSet(object.predictions) ? globalThis.Number(object.predictions) : 0,
       labels: isSet(object.labels) ? globalThis.Number(object.labels) : 0,
       evidence: globalThis.Array.isArray(object?.evidence) ? object.evidence.map((e: any) => Evidence.fromJSON(e)) : [],
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      judged: isSet(object.judged) ? globalThis.Boolean(object.judged) : false,
     };
   },
 
@@ -696,6 +738,15 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.evidence?.length) {
       obj.evidence = message.evidence.map((e) => Evidence.toJSON(e));
     }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.judged !== false) {
+      obj.judged = message.judged;
+    }
     return obj;
   },
 
@@ -709,6 +760,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     message.predictions = object.predictions ?? 0;
     message.labels = object.labels ?? 0;
     message.evidence = object.evidence?.map((e) => Evidence.fromPartial(e)) || [];
+    message.kind = object.kind ?? "";
+    message.version = object.version ?? 0;
+    message.judged = object.judged ?? false;
     return message;
   },
 };

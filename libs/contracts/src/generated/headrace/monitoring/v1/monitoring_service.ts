@@ -51,6 +51,8 @@ export interface CompareVersionsRequest {
   fromEventTimeMicros: number;
   /** 0: open. */
   toEventTimeMicros: number;
+  /** Only these; empty: every version that scored a labelled row of the range. */
+  versions: number[];
 }
 
 export interface VersionPerformance {
@@ -66,6 +68,11 @@ export interface VersionPerformance_MetricsEntry {
 
 export interface CompareVersionsResponse {
   versions: VersionPerformance[];
+  /**
+   * All versions were measured on the same rows: those that each of them scored. False: there are too few such rows, so
+   * each version was measured on what it scored itself, and the figures do not compare strictly.
+   */
+  sameRows: boolean;
 }
 
 function createBaseGetMonitorRequest(): GetMonitorRequest {
@@ -460,7 +467,7 @@ export const DecisionRecord: MessageFns<DecisionRecord> = {
 };
 
 function createBaseCompareVersionsRequest(): CompareVersionsRequest {
-  return { endpoint: "", fromEventTimeMicros: 0, toEventTimeMicros: 0 };
+  return { endpoint: "", fromEventTimeMicros: 0, toEventTimeMicros: 0, versions: [] };
 }
 
 export const CompareVersionsRequest: MessageFns<CompareVersionsRequest> = {
@@ -473,6 +480,13 @@ export const CompareVersionsRequest: MessageFns<CompareVersionsRequest> = {
     }
     if (message.toEventTimeMicros !== 0) {
       writer.uint32(24).int64(message.toEventTimeMicros);
+    }
+    if (message.versions.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.versions) {
+        writer.int64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -514,6 +528,24 @@ export const CompareVersionsRequest: MessageFns<CompareVersionsRequest> = {
             message.toEventTimeMicros = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag === 32) {
+              message.versions.push(longToNumber(reader.int64()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.versions.push(longToNumber(reader.int64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -539,6 +571,7 @@ export const CompareVersionsRequest: MessageFns<CompareVersionsRequest> = {
         : isSet(object.to_event_time_micros)
         ? globalThis.Number(object.to_event_time_micros)
         : 0,
+      versions: globalThis.Array.isArray(object?.versions) ? object.versions.map((e: any) => globalThis.Number(e)) : [],
     };
   },
 
@@ -553,6 +586,9 @@ export const CompareVersionsRequest: MessageFns<CompareVersionsRequest> = {
     if (message.toEventTimeMicros !== 0) {
       obj.toEventTimeMicros = Math.round(message.toEventTimeMicros);
     }
+    if (message.versions?.length) {
+      obj.versions = message.versions.map((e) => Math.round(e));
+    }
     return obj;
   },
 
@@ -564,6 +600,7 @@ export const CompareVersionsRequest: MessageFns<CompareVersionsRequest> = {
     message.endpoint = object.endpoint ?? "";
     message.fromEventTimeMicros = object.fromEventTimeMicros ?? 0;
     message.toEventTimeMicros = object.toEventTimeMicros ?? 0;
+    message.versions = object.versions?.map((e) => e) || [];
     return message;
   },
 };
@@ -787,13 +824,16 @@ export const VersionPerformance_MetricsEntry: MessageFns<VersionPerformance_Metr
 };
 
 function createBaseCompareVersionsResponse(): CompareVersionsResponse {
-  return { versions: [] };
+  return { versions: [], sameRows: false };
 }
 
 export const CompareVersionsResponse: MessageFns<CompareVersionsResponse> = {
   encode(message: CompareVersionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.versions) {
       VersionPerformance.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.sameRows !== false) {
+      writer.uint32(16).bool(message.sameRows);
     }
     return writer;
   },
@@ -819,6 +859,14 @@ export const CompareVersionsResponse: MessageFns<CompareVersionsResponse> = {
             message.versions.push(VersionPerformance.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sameRows = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -836,6 +884,11 @@ export const CompareVersionsResponse: MessageFns<CompareVersionsResponse> = {
       versions: globalThis.Array.isArray(object?.versions)
         ? object.versions.map((e: any) => VersionPerformance.fromJSON(e))
         : [],
+      sameRows: isSet(object.sameRows)
+        ? globalThis.Boolean(object.sameRows)
+        : isSet(object.same_rows)
+        ? globalThis.Boolean(object.same_rows)
+        : false,
     };
   },
 
@@ -843,6 +896,9 @@ export const CompareVersionsResponse: MessageFns<CompareVersionsResponse> = {
     const obj: any = {};
     if (message.versions?.length) {
       obj.versions = message.versions.map((e) => VersionPerformance.toJSON(e));
+    }
+    if (message.sameRows !== false) {
+      obj.sameRows = message.sameRows;
     }
     return obj;
   },
@@ -853,6 +909,7 @@ export const CompareVersionsResponse: MessageFns<CompareVersionsResponse> = {
   fromPartial(object: DeepPartial<CompareVersionsResponse>): CompareVersionsResponse {
     const message = createBaseCompareVersionsResponse();
     message.versions = object.versions?.map((e) => VersionPerformance.fromPartial(e)) || [];
+    message.sameRows = object.sameRows ?? false;
     return message;
   },
 };

@@ -34,8 +34,16 @@ class Part:
         return len(self.label)
 
 
-def read_training_set(spec: Spec) -> tuple[Part, Part]:
-    """Returns the training part and the validation part."""
+@dataclass(frozen=True)
+class TrainingSet:
+    """Every row, and the same rows cut by time; the parts are views and take no memory of their own."""
+
+    everything: Part
+    training: Part
+    validation: Part
+
+
+def read_training_set(spec: Spec) -> TrainingSet:
     found = digest_of_file(spec.training_path)
     if found != spec.training_digest:
         raise DataError(f"training set: found the digest {found}; expected {spec.training_digest}")
@@ -56,12 +64,12 @@ def read_training_set(spec: Spec) -> tuple[Part, Part]:
     champion_features = _matrix(table, champion_names)[order] if spec.champion else None
 
     cut = cut_by_time(event_time, spec.validation_fraction)
-    parts = tuple(
+    everything, training, validation = (
         Part(features[rows], label[rows], event_time[rows], None if champion_features is None else champion_features[rows])
-        for rows in (slice(None, cut), slice(cut, None))
+        for rows in (slice(None), slice(None, cut), slice(cut, None))
     )
-    _check(parts, spec)
-    return parts
+    _check((training, validation), spec)
+    return TrainingSet(everything, training, validation)
 
 
 def cut_by_time(event_time: np.ndarray, validation_fraction: float) -> int:

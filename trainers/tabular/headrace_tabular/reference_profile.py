@@ -2,7 +2,8 @@
 """What monitoring compares live traffic with.
 
 Features are profiled on the training part (what the model has learnt from); predictions, labels and performance on the
-validation part (the model has not seen it, so its scores there look as they will when it serves).
+validation part, by the model of the backtest (it has not seen that part, so its scores there look as scores do in service;
+those of a model fitted again on all rows would be too good).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -27,62 +28,71 @@ PACKAGES = ("numpy", "pyarrow", "scipy", "scikit-learn", "lightgbm", "onnx", "on
 Progress = Callable[[str, str], None]
 
 
+@dataclass(frozen=True)
+class _Model:
+    """A fitted model and its ONNX form, which has been compared with it."""
+
+    fitted: algorithms.Fitted
+    content: bytes
+    exported: Scorer
+    parity: dict
+
+
 def train(spec: Spec, progress: Progress, started: float) -> None:
     """Writes model.onnx, profile.json and, last, result.json: whoever sees result.json can rely on the others."""
     _prepare(spec.output_dir)
     progress("read", f"reading and verifying {os.path.basename(spec.training_path)}")
-    training, validation = read_training_set(spec)
-
-    progress("fit", f"fitting {spec.algorithm} on {len(training)} rows x {len(spec.features)} features")
-    label = training.label
-    if spec.shuffle_labels:
-        label = np.random.default_rng(spec.seed).permutation(label)
-    fitted = algorithms.fit(spec, training.features, label)
-
-    progress("convert", "converting to ONNX")
-    model = algorithms.to_bytes(fitted.convert())
-    exported = Scorer(model, spec.task)
-
-    progress("parity", "comparing the ONNX model with the trained one")
-    parity = check_parity(fitted.score, exported, parity_rows(validation.features), spec.task)
+    rows = read_training_set(spec)
+    training, validation = rows.training, rows.validation
+    probes = parity_rows(validation.features)
+    backtest = _make("fit", spec, training, probes, progress)
 
     progress("evaluate", f"measuring on {len(validation)} validation rows")
-    score = exported.score(validation.features)  # what will be served is what is measured
+    score = backtest.exported.score(validation.features)  # ONNX serves, so ONNX is measured
     performance = measures(spec.task, validation.label, score)
     champion = None
     if spec.champion:
         progress("champion", f"measuring champion {spec.champion.version} on the same rows")
         champion = _compare(spec, validation, score)
 
+    # The backtest has judged algorithm and data; what is registered need not do without the newest rows.
+    fitted_on = rows.everything if spec.refit else training
+    registered = _make("refit", spec, fitted_on, probes, progress) if spec.refit else backtest
+
     progress("write", "writing the model, its profile and the result")
     profile = to_json(build_profile(spec, training, validation, score, performance))
-    model_path = write_atomically(spec.output_dir, "model.onnx", model)
+    model_path = write_atomically(spec.output_dir, "model.onnx", registered.content)
     profile_path = write_atomically(spec.output_dir, "profile.json", profile)
     result = {
         "contract": CONTRACT,
         "run_id": spec.run_id,
-        "model": {"path": model_path, "digest": digest_of(model), "size_bytes": len(model)},
+        "model": {"path": model_path, "digest": digest_of(registered.content), "size_bytes": len(registered.content)},
         "profile": {"path": profile_path, "digest": digest_of(profile)},
         "signature": _signature(spec),
         "features": list(spec.feature_names),
         "task": spec.task,
         "training_set": {"digest": spec.training_digest},
         "algorithm": {"name": spec.algorithm, "params": spec.params},
+        "refit": spec.refit,
         "shuffle_labels": spec.shuffle_labels,
-        "rows": {"train": len(training), "validation": len(validation)},
+        "rows": {"train": len(training), "validation": len(validation), "registered": len(fitted_on)},
         "event_time": {
             "train_from": int(training.event_time[0]),
             "train_to": int(training.event_time[-1]),
             "validation_from": int(validation.event_time[0]),
             "validation_to": int(validation.event_time[-1]),
+            "registered_to": int(fitted_on.event_time[-1]),
         },
         "metrics": {"validation": performance},
         "champion": champion,
-        "feature_importance": {"method": fitted.importance_method, "features": _importance(spec, fitted.importance)},
+        "feature_importance": {
+            "method": registered.fitted.importance_method,
+            "features": _importance(spec, registered.fitted.importance),
+        },
         "seed": spec.seed,
         "environment": environment(),
-        "parity": parity,
-        "examples": _examples(exported, validation.features[:EXAMPLES]),
+        "parity": registered.parity,
+        "examples": _examples(registered.exported, validation.features[:EXAMPLES]),
         "wall_seconds": round(time.time() - started, 3),
     }
     write_atomically(spec.output_dir, "result.json", to_json(result, indent=1))
@@ -96,6 +106,21 @@ def _prepare(output_dir: str) -> None:
         Path(output_dir, "result.json").unlink(missing_ok=True)
     except OSError as error:
         raise TrainerError(f"output folder {output_dir}: {error.strerror}") from None
+
+
+def _make(step: str, spec: Spec, part: Part, probes: np.ndarray, progress: Progress) -> _Model:
+    progress(step, f"{step}ting {spec.algorithm} on {len(part)} rows x {len(spec.features)} features")
+    label = part.label
+    if spec.shuffle_labels:
+        label = np.random.default_rng(spec.seed).permutation(label)
+    fitted = algorithms.fit(spec, part.features, label)
+
+    progress("convert", "converting to ONNX")
+    content = algorithms.to_bytes(fitted.convert())
+    exported = Scorer(content, spec.task)
+
+    progress("parity", "comparing the ONNX model with the trained one")
+    return _Model(fitted, content, exported, check_parity(fitted.score, exported, probes, spec.task))
 
 
 def _compare(spec: Spec, validation: Part, score: np.ndarray) -> dict:

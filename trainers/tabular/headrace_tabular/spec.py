@@ -53,6 +53,7 @@ class Spec:
     seed: int
     output_dir: str
     params: dict[str, float] = field(default_factory=dict)
+    refit: bool = True
     shuffle_labels: bool = False
     champion: Champion | None = None
     threads: int = 1
@@ -126,7 +127,7 @@ def read_spec(document: object) -> Spec:
     root = _object(
         document, "$",
         ("contract", "run_id", "training_set", "columns", "task", "split", "algorithm", "seed", "output_dir"),
-        ("shuffle_labels", "champion", "threads"),
+        ("refit", "shuffle_labels", "champion", "threads"),
     )  # fmt: skip
     _one_of(root["contract"], "$.contract", (CONTRACT,))
     training_set = _object(root["training_set"], "$.training_set", ("path", "digest"))
@@ -147,9 +148,6 @@ def read_spec(document: object) -> Spec:
     algorithm, params = _algorithm(root["algorithm"], task)
     split = _object(root["split"], "$.split", ("validation_fraction",))
     fraction = _Number(0, 0.9, above=True).read(split["validation_fraction"], "$.split.validation_fraction")
-    shuffle = root.get("shuffle_labels", False)
-    if not isinstance(shuffle, bool):
-        raise SpecError("$.shuffle_labels", shuffle, "true or false")
 
     return Spec(
         run_id=_text(root["run_id"], "$.run_id"),
@@ -164,7 +162,8 @@ def read_spec(document: object) -> Spec:
         algorithm=algorithm,
         params=params,
         seed=int(_Number(0, 2**31 - 1, integer=True).read(root["seed"], "$.seed")),
-        shuffle_labels=shuffle,
+        refit=_flag(root.get("refit", True), "$.refit"),
+        shuffle_labels=_flag(root.get("shuffle_labels", False), "$.shuffle_labels"),
         champion=_champion(root.get("champion")),
         threads=int(_Number(1, 256, integer=True).read(root.get("threads", 1), "$.threads")),
         output_dir=_absolute(root["output_dir"], "$.output_dir"),
@@ -238,6 +237,12 @@ def _object(value: object, path: str, required: tuple[str, ...], optional: tuple
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 4096 or not value.isprintable():
         raise SpecError(path, value, "a printable, non-empty string of at most 4096 characters")
+    return value
+
+
+def _flag(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise SpecError(path, value, "true or false")
     return value
 
 

@@ -103,12 +103,13 @@ def test_validates_on_the_latest_rows_whatever_their_order_in_the_file(trainer):
     shuffled = pa.table(make_columns()).take(np.random.default_rng(3).permutation(ROWS))
     a = trainer.run(trainer.spec()).result
     b = trainer.run(trainer.spec({name: shuffled[name] for name in shuffled.column_names})).result
-    assert a["rows"] == {"train": 2100, "validation": 900}
+    assert a["rows"] == {"train": 2100, "validation": 900, "registered": 3000}
     assert a["event_time"] == {
         "train_from": START,
         "train_to": START + 2099 * MINUTE,
         "validation_from": START + 2100 * MINUTE,
         "validation_to": START + 2999 * MINUTE,
+        "registered_to": START + 2999 * MINUTE,
     }
     assert a["model"]["digest"] == b["model"]["digest"]
 

@@ -37,6 +37,8 @@ WRONG = {
     "too many leaves in total": ("algorithm/params", {"n_estimators": 5000, "num_leaves": 512}, "$.algorithm.params: found 'n_estimators x num_leaves = 2560000'"),
     "a negative seed": ("seed", -1, "$.seed: found -1; expected a whole number from 0"),
     "a word for true": ("shuffle_labels", "yes", "$.shuffle_labels: found 'yes'; expected true or false"),
+    "a number for true": ("refit", 1, "$.refit: found 1; expected true or false"),
+    "null for true": ("refit", None, "$.refit: found None; expected true or false"),
     "a champion without a path": ("champion", {"version": "3", "features": ["speed"]}, "$.champion.path: found nothing; expected this field to be given"),
     "a champion that is not there": ("champion", {"version": "3", "path": "/nowhere/c.onnx", "features": ["speed"]}, "$.champion.path: found '/nowhere/c.onnx'"),
     "no threads": ("threads", 0, "$.threads: found 0; expected a whole number from 1"),
@@ -82,4 +84,5 @@ def test_optional_fields_may_be_left_out(trainer):
     for name in ("shuffle_labels", "champion", "threads"):
         del spec[name]
     del spec["algorithm"]["params"]
-    assert trainer.run(spec).code == 0
+    assert "refit" not in spec
+    assert trainer.run(spec).result["refit"] is True

@@ -87,8 +87,8 @@ def test_writes_what_the_result_says(trainer):
     for part in ("model", "profile"):
         assert digest_of_file(result[part]["path"]) == result[part]["digest"]
     assert set(result) == {
-        "contract", "run_id", "model", "profile", "signature", "features", "task", "training_set", "algorithm", "shuffle_labels",
-        "rows", "event_time", "metrics", "champion", "feature_importance", "seed", "environment", "parity", "examples", "wall_seconds",
+        "contract", "run_id", "model", "profile", "signature", "features", "task", "training_set", "algorithm", "refit",
+        "shuffle_labels", "rows", "event_time", "metrics", "champion", "feature_importance", "seed", "environment", "parity", "examples", "wall_seconds",
     }  # fmt: skip
     assert result["features"] == ["speed", "load", "noise", "flag"]
     assert set(result["metrics"]["validation"]) == {"auc", "log_loss", "brier", "accuracy"}
@@ -96,7 +96,9 @@ def test_writes_what_the_result_says(trainer):
     assert result["feature_importance"]["features"][0]["name"] == "speed"
     assert sum(entry["share"] for entry in result["feature_importance"]["features"]) == pytest.approx(1)
     assert result["environment"]["lock_digest"].startswith("sha256:")
-    assert [step["step"] for step in outcome.steps] == ["read", "fit", "convert", "parity", "evaluate", "write", "done"]
+    assert [step["step"] for step in outcome.steps] == [
+        "read", "fit", "convert", "parity", "evaluate", "refit", "convert", "parity", "write", "done",
+    ]  # fmt: skip
 
 
 def test_measures_a_regression(trainer):
@@ -119,7 +121,7 @@ def test_another_seed_shuffles_differently(trainer):
 
 
 def test_compares_with_the_champion_on_the_same_rows(trainer):
-    bad = trainer.run(trainer.spec(shuffle_labels=True))
+    bad = trainer.run(trainer.spec(shuffle_labels=True, refit=False))
     champion = {"version": "3", "path": bad.model_path, "features": ["speed", "load", "noise", "flag"]}
     better = trainer.run(trainer.spec(champion=champion)).result["champion"]
     assert better["version"] == "3"
@@ -127,7 +129,7 @@ def test_compares_with_the_champion_on_the_same_rows(trainer):
     assert better["metrics"] == bad.result["metrics"]["validation"]
     assert better["brier_difference"]["low"] > 0
 
-    good = trainer.run(trainer.spec())
+    good = trainer.run(trainer.spec(refit=False))
     worse = trainer.run(trainer.spec(shuffle_labels=True, champion=champion | {"path": good.model_path})).result["champion"]
     assert worse["brier_difference"]["high"] < 0
 
@@ -138,7 +140,7 @@ def test_compares_with_the_champion_on_the_same_rows(trainer):
 def test_the_champion_may_use_other_features_in_another_order(trainer):
     spec = trainer.spec()
     spec["columns"]["features"] = [{"name": "load", "type": "double"}, {"name": "speed", "type": "double"}]
-    narrow = trainer.run(spec)
+    narrow = trainer.run(spec | {"refit": False})
     spec = trainer.spec(champion={"version": "2", "path": narrow.model_path, "features": ["load", "speed"]})
     spec["columns"]["features"] = spec["columns"]["features"][1:]
     assert trainer.run(spec).result["champion"]["metrics"] == narrow.result["metrics"]["validation"]

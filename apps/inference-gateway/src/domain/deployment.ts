@@ -1,0 +1,93 @@
+// What the registry wants to run at one endpoint, checked once so that nothing behind has to.
+import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
+import { VersionRole, type DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import type { ModelSignature } from '@headrace/contracts/proto/training/v1/training_events';
+
+export type Role = 'champion' | 'canary';
+
+export interface WantedVersion {
+  readonly number: number;
+  readonly role: Role;
+  /** Percent of the requests that it answers. */
+  readonly weight: number;
+  readonly artifact: Artifact;
+  readonly signature: ModelSignature;
+}
+
+export interface Deployment {
+  readonly endpoint: string;
+  /** Rises with every change of the endpoint. */
+  readonly generation: number;
+  readonly model: string;
+  readonly champion: WantedVersion;
+  /** Champion first. */
+  readonly versions: readonly [WantedVersion, ...WantedVersion[]];
+  /** Empty without a rollout. */
+  readonly rolloutId: string;
+  /** Every version scores every prediction. */
+  readonly paired: boolean;
+  /** Field of the request that joins labels; empty when there is none. */
+  readonly joinKey: string;
+  /** Undefined: the endpoint declares none. */
+  readonly fallback: number | undefined;
+  readonly featureTimeoutMs: number;
+  readonly logSampleRate: number;
+  /** The DeploymentChanged event: cause of what is answered because of it. */
+  readonly cause: { readonly eventId: string; readonly correlationId: string };
+}
+
+export type DeploymentReading =
+  | { readonly kind: 'deployment'; readonly deployment: Deployment }
+  | { readonly kind: 'unusable'; readonly code: string; readonly message: string };
+
+export function readDeployment(changed: DeploymentChanged, cause: Deployment['cause']): DeploymentReading {
+  const versions: WantedVersion[] = [];
+  for (const { version, role, weightPercent, modelArtifact, signature } of changed.versions) {
+    if (!modelArtifact || !signature || signature.features.length === 0) {
+      return unusable('incomplete_version', `version ${version} comes without its artifact or its signature`);
+    }
+    if (signature.task !== 'binary' && signature.task !== 'regression') {
+      return unusable('unknown_task', `version ${version} has the task "${signature.task}": expected binary or regression`);
+    }
+    versions.push({
+      number: version,
+      role: role === VersionRole.CANARY ? 'canary' : 'champion',
+      weight: weightPercent,
+      artifact: modelArtifact,
+      signature,
+    });
+  }
+  versions.sort((a, b) => Number(a.role === 'canary') - Number(b.role === 'canary'));
+  const [champion, ...others] = versions;
+  if (champion?.role !== 'champion' || others.some(({ role }) => role === 'champion')) {
+    return unusable('no_single_champion', `expected one champion among ${versions.length} versions`);
+  }
+  const weights = versions.map(({ weight }) => weight);
+  if (weights.some((weight) => weight < 0) || weights.reduce((sum, weight) => sum + weight, 0) !== 100) {
+    return unusable('bad_weights', `weights ${weights.join(', ')}: expected a sum of 100`);
+  }
+  const { behaviour, rollout } = changed;
+  return {
+    kind: 'deployment',
+    deployment: {
+      endpoint: changed.endpoint,
+      generation: changed.generation,
+      model: changed.model,
+      champion,
+      versions: [champion, ...others],
+      rolloutId: rollout?.rolloutId ?? '',
+      paired: rollout?.paired ?? false,
+      joinKey: behaviour?.labelJoinKey ?? '',
+      fallback: behaviour?.fallback?.value,
+      featureTimeoutMs: (behaviour?.featureTimeoutMicros ?? 0) / 1_000 || DEFAULT_FEATURE_TIMEOUT_MS,
+      logSampleRate: behaviour?.logSampleRate ?? 1,
+      cause,
+    },
+  };
+}
+
+const DEFAULT_FEATURE_TIMEOUT_MS = 2_000;
+
+function unusable(code: string, message: string): DeploymentReading {
+  return { kind: 'unusable', code, message };
+}

@@ -1,0 +1,190 @@
+// Features of many concurrent requests in few calls. A call answers when its slowest row is ready, so rows are not thrown
+// together blindly: what the watermark has passed already goes in large, quick calls; what has to wait for it goes in
+// small ones of neighbouring moments, many of them at the same time (a call that waits costs nothing).
+import { performance } from 'node:perf_hooks';
+import type {
+  FeatureRow,
+  FeatureVector,
+  GetOnlineFeaturesRequest,
+  GetOnlineFeaturesResponse,
+} from '@headrace/contracts/proto/features/v1/features_service';
+import type { InputPlan } from '../domain/input-plan';
+
+export type FetchFailure =
+  /** Not in time. */
+  | { readonly kind: 'late' }
+  /** The feature store does not answer, or its circuit is open. */
+  | { readonly kind: 'away'; readonly message: string }
+  /** It says that this row cannot be asked. */
+  | { readonly kind: 'refused'; readonly message: string };
+
+export type FetchOutcome = { readonly kind: 'features'; readonly vector: FeatureVector } | FetchFailure;
+
+/** One call to the feature store; failures come as outcomes. */
+export interface FeatureStorePort {
+  fetch(
+    request: GetOnlineFeaturesRequest,
+    timeoutMs: number,
+  ): Promise<{ readonly kind: 'answer'; readonly response: GetOnlineFeaturesResponse } | FetchFailure>;
+}
+
+export interface FetcherLimits {
+  readonly maxRows: number;
+  /** Calls under way whose rows are known to be ready. */
+  readonly quickCalls: number;
+  /** Calls under way that wait for a watermark. */
+  readonly waitingCalls: number;
+  /** Rows of a waiting call, as long as there are free calls. */
+  readonly waitingRows: number;
+}
+
+export const defaultFetcherLimits: FetcherLimits = { maxRows: 256, quickCalls: 4, waitingCalls: 128, waitingRows: 8 };
+
+interface Row {
+  readonly row: FeatureRow;
+  readonly deadline: number;
+  readonly timer: NodeJS.Timeout;
+  settled: boolean;
+  readonly settle: (outcome: FetchOutcome) => void;
+}
+
+/** The answer's own deadline lies behind the one that the store is told, so that a late store still says so itself. */
+const CALL_MARGIN_MS = 250;
+
+export class FeatureFetcher {
+  private readonly queues = new WeakMap<InputPlan, FeatureQueue>();
+
+  constructor(
+    private readonly store: FeatureStorePort,
+    private readonly limits: FetcherLimits = defaultFetcherLimits,
+  ) {}
+
+  /** Never rejects, never takes longer than `timeoutMs`. */
+  fetch(plan: InputPlan, row: FeatureRow, timeoutMs: number): Promise<FetchOutcome> {
+    let queue = this.queues.get(plan);
+    if (!queue) {
+      queue = new FeatureQueue(plan, this.store, this.limits);
+      this.queues.set(plan, queue);
+    }
+    return queue.fetch(row, timeoutMs);
+  }
+}
+
+class FeatureQueue {
+  private waiting: Row[] = [];
+  private scheduled = false;
+  private quick = 0;
+  private patient = 0;
+  /** The features are exact up to here: highest watermark that an answer named. */
+  private watermark = -Infinity;
+
+  constructor(
+    private readonly plan: InputPlan,
+    private readonly store: FeatureStorePort,
+    private readonly limits: FetcherLimits,
+  ) {}
+
+  fetch(row: FeatureRow, timeoutMs: number): Promise<FetchOutcome> {
+    return new Promise((resolve) => {
+      const entry: Row = {
+        row,
+        deadline: performance.now() + timeoutMs,
+        timer: setTimeout(() => entry.settle({ kind: 'late' }), timeoutMs),
+        settled: false,
+        settle: (outcome) => {
+          if (entry.settled) return;
+          entry.settled = true;
+          clearTimeout(entry.timer);
+          resolve(outcome);
+        },
+      };
+      this.waiting.push(entry);
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.send();
+    });
+  }
+
+  private send(): void {
+    const open = this.waiting.filter(({ settled }) => !settled);
+    const ready = open.filter(({ row }) => this.isReady(row));
+    const early = open.filter(({ row }) => !this.isReady(row)).sort((a, b) => momentOf(a.row) - momentOf(b.row));
+    while (ready.length > 0 && this.quick < this.limits.quickCalls) {
+      const rows = ready.splice(0, this.limits.maxRows);
+      this.quick += 1;
+      void this.call(rows).finally(() => {
+        this.quick -= 1;
+        if (this.waiting.length > 0) this.schedule();
+      });
+    }
+    while (early.length > 0 && this.patient < this.limits.waitingCalls) {
+      const rows = early.splice(0, this.groupSize(early));
+      this.patient += 1;
+      void this.call(rows).finally(() => {
+        this.patient -= 1;
+        if (this.waiting.length > 0) this.schedule();
+      });
+    }
+    this.waiting = [...ready, ...early];
+  }
+
+  private isReady({ asOfMicros }: FeatureRow): boolean {
+    return asOfMicros > 0 && asOfMicros <= this.watermark;
+  }
+
+  /** Of rows in the order of their moments: how many of the first go together. */
+  private groupSize(early: readonly Row[]): number {
+    const { maxRows, waitingCalls, waitingRows } = this.limits;
+    const first = early[0];
+    const sameMoment = early.findIndex(({ row }) => first && momentOf(row) !== momentOf(first.row));
+    const same = sameMoment < 0 ? early.length : sameMoment;
+    const fair = Math.ceil(early.length / (waitingCalls - this.patient));
+    return Math.min(maxRows, Math.max(waitingRows, same, fair));
+  }
+
+  private async call(rows: readonly Row[]): Promise<void> {
+    const waitMs = Math.max(1, ...rows.map(({ deadline }) => deadline - performance.now()));
+    const answer = await this.store.fetch(
+      {
+        features: [...this.plan.features],
+        rows: rows.map(({ row }) => row),
+        maxWaitMicros: Math.round(waitMs * 1_000),
+      },
+      waitMs + CALL_MARGIN_MS,
+    );
+    if (answer.kind === 'refused' && rows.length > 1) {
+      // One row of many is at fault: each for itself, so that it fails nobody else.
+      await Promise.all(rows.map((row) => this.call([row])));
+      return;
+    }
+    if (answer.kind !== 'answer') {
+      for (const row of rows) row.settle(answer);
+      return;
+    }
+    const vectors = answer.response.rows;
+    if (vectors.length !== rows.length) {
+      const message = `the feature store gave ${vectors.length} rows for ${rows.length}`;
+      for (const row of rows) row.settle({ kind: 'away', message });
+      return;
+    }
+    rows.forEach((row, index) => {
+      const vector = vectors[index];
+      if (!vector) return;
+      this.watermark = Math.max(this.watermark, vector.watermarkMicros);
+      row.settle({ kind: 'features', vector });
+    });
+  }
+}
+
+/** "Now" (0) lies after every named moment. */
+function momentOf({ asOfMicros }: FeatureRow): number {
+  return asOfMicros === 0 ? Number.MAX_SAFE_INTEGER : asOfMicros;
+}
+

@@ -1,0 +1,272 @@
+// Answers one Predict: features by entity, the assigned version's score, the other versions' scores beside it, and one
+// event for the prediction log.
+import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { DomainError } from '@headrace/contracts';
+import { FeatureStatus, type FeatureVector } from '@headrace/contracts/proto/features/v1/features_service';
+import type { PredictionServed, ShadowScore } from '@headrace/contracts/proto/inference/v1/inference_events';
+import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
+import type { Cause } from '@headrace/messaging';
+import type { Deployment } from '../domain/deployment';
+import { checkPredictRequest, gapIn, joinKeyOf } from '../domain/input-plan';
+import type { FetchOutcome } from '../grpc-out/feature-fetcher';
+import type { InputPlan } from '../domain/input-plan';
+import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
+import { scoreOf } from '../serving/score';
+import type { ServingTable } from '../serving/serving-table';
+
+export interface Features {
+  fetch(
+    plan: InputPlan,
+    row: { entities: PredictRequest['entities']; request: PredictRequest['request']; asOfMicros: number },
+    timeoutMs: number,
+  ): Promise<FetchOutcome>;
+}
+
+export interface PredictionObserver {
+  served(event: PredictionServed, sampleRate: number, cause: Cause): void;
+  featuresWaited(endpoint: string, seconds: number): void;
+  fallback(endpoint: string, reason: FallbackReason): void;
+  versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void;
+}
+
+export type FallbackReason = 'feature_timeout' | 'feature_store_unavailable' | 'feature_expired' | 'model_error';
+
+export interface Answer {
+  readonly response: PredictResponse;
+  /** Undefined for a fallback. */
+  readonly version: ServedVersion | undefined;
+}
+
+type Scored =
+  | { readonly kind: 'score'; readonly version: ServedVersion; readonly output: number; readonly vector: FeatureVector }
+  | { readonly kind: 'no-features'; readonly reason: FallbackReason; readonly message: string; readonly vector?: FeatureVector }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'model-failed'; readonly error: unknown };
+
+/** What stays of the caller's deadline for the model and the answer. */
+const ANSWER_RESERVE_MS = 20;
+
+export class AnswerPrediction {
+  constructor(
+    private readonly table: ServingTable,
+    private readonly features: Features,
+    private readonly observer: PredictionObserver,
+    private readonly nowMicros: () => number,
+  ) {}
+
+  async answer(request: PredictRequest, remainingMs: number): Promise<Answer> {
+    const startedAt = performance.now();
+    const withoutModel = this.table.fallbackWithoutModel(request.endpoint);
+    if (withoutModel) return this.fallBack(request, withoutModel, startedAt, 'model_error', 'no version is loaded');
+    const active = this.table.require(request.endpoint);
+    active.enter();
+    try {
+      return await this.answerWith(active, request, remainingMs, startedAt);
+    } finally {
+      active.leave();
+    }
+  }
+
+  private async answerWith(
+    active: ActiveDeployment,
+    request: PredictRequest,
+    remainingMs: number,
+    startedAt: number,
+  ): Promise<Answer> {
+    const { deployment, champion } = active;
+    checkPredictRequest(request, champion.inputs, deployment.joinKey);
+    const assigned = active.route();
+    const timeoutMs = Math.max(1, Math.min(deployment.featureTimeoutMs, remainingMs - ANSWER_RESERVE_MS));
+    const score = this.scorer(request, timeoutMs, deployment);
+    const beside = deployment.paired ? active.versions.filter((version) => version !== assigned) : [];
+    const [first, ...others] = await Promise.all([score(assigned), ...beside.map(score)]);
+
+    let answer = first;
+    let answering = assigned;
+    if (first.kind !== 'score' && assigned !== champion) {
+      this.complain(deployment, assigned, first, true);
+      // A canary is never the reason that somebody gets no answer.
+      answer = others.find((_, index) => beside[index] === champion) ?? (await score(champion));
+      answering = champion;
+    }
+    const shadows: ShadowScore[] = [];
+    others.forEach((other, index) => {
+      const version = beside[index];
+      if (!version || version === answering) return;
+      if (other.kind === 'score') shadows.push({ version: version.number, output: other.output });
+      else this.complain(deployment, version, other, false);
+    });
+    switch (answer.kind) {
+      case 'score':
+        return this.respond(request, deployment, answer, shadows, startedAt);
+      case 'refused':
+        throw new DomainError('invalid', 'features_refused', `the feature store refuses the request: ${answer.message}`);
+      case 'no-features':
+        return this.fallBack(request, deployment, startedAt, answer.reason, answer.message, answer.vector, shadows);
+      case 'model-failed':
+        this.observer.versionFailed(deployment.endpoint, answering.number, true, answer.error);
+        if (answer.error instanceof DomainError && deployment.fallback === undefined) throw answer.error;
+        return this.fallBack(request, deployment, startedAt, 'model_error', 'the model gave no answer', undefined, shadows);
+    }
+  }
+
+  /** Scores one version; versions that are asked alike share one fetch of the features. */
+  private scorer(
+    request: PredictRequest,
+    timeoutMs: number,
+    deployment: Deployment,
+  ): (version: ServedVersion) => Promise<Scored> {
+    const fetched = new Map<InputPlan, Promise<FetchOutcome>>();
+    const { entities, request: fields, asOfMicros } = request;
+    const fetch = async (plan: InputPlan): Promise<FetchOutcome> => {
+      const from = performance.now();
+      const outcome = await this.features.fetch(plan, { entities, request: fields, asOfMicros }, timeoutMs);
+      this.observer.featuresWaited(deployment.endpoint, (performance.now() - from) / 1_000);
+      return outcome;
+    };
+    return async (version) => {
+      const gap = gapIn(request, version.inputs);
+      if (gap !== undefined) return { kind: 'refused', message: gap };
+      let fetching = fetched.get(version.inputs);
+      if (!fetching) fetched.set(version.inputs, (fetching = fetch(version.inputs)));
+      const outcome = await fetching;
+      const failure = failureOf(outcome);
+      if (failure) return failure;
+      if (outcome.kind !== 'features') return { kind: 'refused', message: 'unknown outcome' };
+      try {
+        const { vector } = outcome;
+        const outputs = await version.loaded.batcher.infer(Float32Array.from(vector.values), 1);
+        return { kind: 'score', version, output: scoreOf(outputs, version.task), vector };
+      } catch (error) {
+        return { kind: 'model-failed', error };
+      }
+    };
+  }
+
+  private complain(deployment: Deployment, version: ServedVersion, scored: Scored, assigned: boolean): void {
+    if (scored.kind === 'score' || scored.kind === 'no-features') return;
+    const error = scored.kind === 'model-failed' ? scored.error : new Error(scored.message);
+    this.observer.versionFailed(deployment.endpoint, version.number, assigned, error);
+  }
+
+  private respond(
+    request: PredictRequest,
+    deployment: Deployment,
+    { version, output, vector }: Extract<Scored, { kind: 'score' }>,
+    shadowScores: ShadowScore[],
+    startedAt: number,
+  ): Answer {
+    const { names } = version.inputs;
+    const response: PredictResponse = {
+      predictionId: request.predictionId || randomUUID(),
+      output,
+      model: deployment.model,
+      version: version.number,
+      assignment: version.role,
+      features: names.map((name, index) => ({
+        name,
+        value: vector.values[index] ?? NaN,
+        status: vector.statuses[index] ?? FeatureStatus.UNSPECIFIED,
+      })),
+      fallback: false,
+      fallbackReason: '',
+    };
+    this.log(request, response, deployment, { names, vector, shadowScores, startedAt });
+    return { response, version };
+  }
+
+  private fallBack(
+    request: PredictRequest,
+    deployment: Deployment,
+    startedAt: number,
+    reason: FallbackReason,
+    message: string,
+    vector?: FeatureVector,
+    shadowScores: ShadowScore[] = [],
+  ): Answer {
+    if (deployment.fallback === undefined) {
+      throw new DomainError('unavailable', reason, `${message}; endpoint ${deployment.endpoint} declares no fallback`);
+    }
+    this.observer.fallback(deployment.endpoint, reason);
+    const response: PredictResponse = {
+      predictionId: request.predictionId || randomUUID(),
+      output: deployment.fallback,
+      model: deployment.model,
+      version: 0,
+      assignment: '',
+      features: [],
+      fallback: true,
+      fallbackReason: reason,
+    };
+    const names = vector ? deployment.champion.signature.features.map(({ name }) => name) : [];
+    this.log(request, response, deployment, { names, vector, shadowScores, startedAt });
+    return { response, version: undefined };
+  }
+
+  private log(
+    request: PredictRequest,
+    response: PredictResponse,
+    deployment: Deployment,
+    evidence: {
+      readonly names: readonly string[];
+      readonly vector: FeatureVector | undefined;
+      readonly shadowScores: ShadowScore[];
+      readonly startedAt: number;
+    },
+  ): void {
+    const { vector, names } = evidence;
+    const servedAtMicros = this.nowMicros();
+    this.observer.served(
+      {
+        predictionId: response.predictionId,
+        endpoint: deployment.endpoint,
+        model: deployment.model,
+        version: response.version,
+        assignment: response.assignment,
+        joinKey: joinKeyOf(request, deployment.joinKey),
+        asOfMicros: request.asOfMicros || (vector?.asOfMicros ?? servedAtMicros),
+        servedAtMicros,
+        featureNames: [...names],
+        featureValues: vector?.values ?? [],
+        featureStatuses: vector?.statuses ?? [],
+        watermarkMicros: vector?.watermarkMicros ?? 0,
+        entities: request.entities,
+        request: request.request,
+        output: response.output,
+        shadowScores: evidence.shadowScores,
+        fallback: response.fallback,
+        fallbackReason: response.fallbackReason,
+        latencyMicros: Math.round((performance.now() - evidence.startedAt) * 1_000),
+        deploymentGeneration: deployment.generation,
+        rolloutId: deployment.rolloutId,
+      },
+      deployment.logSampleRate,
+      deployment.cause,
+    );
+  }
+}
+
+/** Why features cannot be used: every one of them must be exact. MISSING is exact: there is no value. */
+function failureOf(outcome: FetchOutcome): Exclude<Scored, { kind: 'score' | 'model-failed' }> | undefined {
+  switch (outcome.kind) {
+    case 'refused':
+      return outcome;
+    case 'late':
+      return { kind: 'no-features', reason: 'feature_timeout', message: 'the features did not come in time' };
+    case 'away':
+      return { kind: 'no-features', reason: 'feature_store_unavailable', message: outcome.message };
+    case 'features': {
+      const { vector } = outcome;
+      if (vector.statuses.includes(FeatureStatus.EXPIRED)) {
+        const message = 'as_of lies before what the feature store keeps online';
+        return { kind: 'no-features', reason: 'feature_expired', message, vector };
+      }
+      if (vector.statuses.includes(FeatureStatus.STALE)) {
+        const message = 'the features were not known up to as_of in time';
+        return { kind: 'no-features', reason: 'feature_timeout', message, vector };
+      }
+      return undefined;
+    }
+  }
+}

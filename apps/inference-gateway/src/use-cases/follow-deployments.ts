@@ -1,0 +1,165 @@
+// Makes what is served equal to what is wanted, one endpoint after its newest generation: load and warm first, then
+// switch, then let go of what served before once its last request is answered.
+import type { DeploymentActivated, ModelLoadFailed } from '@headrace/contracts/proto/inference/v1/inference_events';
+import type { Cause } from '@headrace/messaging';
+import type { Deployment, WantedVersion } from '../domain/deployment';
+import { planInputs } from '../domain/input-plan';
+import type { AcquireOutcome, LoadedVersion } from '../models/version-pool';
+import { ActiveDeployment, type ServedVersion } from '../serving/active-deployment';
+import type { Refusal, ServingTable } from '../serving/serving-table';
+
+export interface DeploymentReports {
+  activated(report: Omit<DeploymentActivated, 'gateway'>, cause: Cause): void;
+  loadFailed(report: Omit<ModelLoadFailed, 'gateway'>, cause: Cause): void;
+}
+
+export interface Versions {
+  acquire(model: string, wanted: WantedVersion): Promise<AcquireOutcome>;
+  release(version: LoadedVersion): void;
+}
+
+interface Work {
+  newest: Deployment;
+  readMicros: number;
+  running: boolean;
+  retry: NodeJS.Timeout | undefined;
+  backoffMs: number;
+}
+
+type Refused = Extract<AcquireOutcome, { kind: 'refused' }> & { readonly version: number };
+
+const FIRST_BACKOFF_MS = 250;
+const LONGEST_BACKOFF_MS = 30_000;
+
+export class FollowDeployments {
+  private readonly work = new Map<string, Work>();
+  private stopped = false;
+
+  constructor(
+    private readonly versions: Versions,
+    private readonly table: ServingTable,
+    private readonly reports: DeploymentReports,
+    private readonly nowMicros: () => number,
+  ) {}
+
+  /** An older generation than the newest one seen, or the same again, changes nothing. */
+  follow(deployment: Deployment): void {
+    const known = this.work.get(deployment.endpoint);
+    if (known && deployment.generation <= known.newest.generation) return;
+    clearTimeout(known?.retry);
+    const work: Work = known ?? {
+      newest: deployment,
+      readMicros: 0,
+      running: false,
+      retry: undefined,
+      backoffMs: FIRST_BACKOFF_MS,
+    };
+    Object.assign(work, { newest: deployment, readMicros: this.nowMicros(), backoffMs: FIRST_BACKOFF_MS });
+    this.work.set(deployment.endpoint, work);
+    this.table.want(deployment);
+    if (!work.running) void this.run(work);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const { retry } of this.work.values()) clearTimeout(retry);
+  }
+
+  private async run(work: Work): Promise<void> {
+    work.running = true;
+    let tried: Deployment | undefined;
+    // A generation that came while one was being loaded is next; those between are skipped.
+    while (tried !== work.newest && !this.stopped) {
+      tried = work.newest;
+      await this.activate(tried, work);
+    }
+    work.running = false;
+  }
+
+  private async activate(deployment: Deployment, work: Work): Promise<void> {
+    const outcomes = await Promise.all(
+      deployment.versions.map(async (version) => ({
+        version,
+        outcome: await this.versions.acquire(deployment.model, version),
+      })),
+    );
+    const served: ServedVersion[] = [];
+    const refused: Refused[] = [];
+    for (const { version, outcome } of outcomes) {
+      if (outcome.kind === 'refused') {
+        refused.push({ ...outcome, version: version.number });
+        continue;
+      }
+      const reading = serve(version, outcome.version, served);
+      if (reading.kind === 'served') served.push(reading.served);
+      else {
+        this.versions.release(outcome.version);
+        refused.push(reading);
+      }
+    }
+    if (work.newest !== deployment) {
+      for (const { loaded } of served) this.versions.release(loaded);
+      return;
+    }
+    const [champion, ...others] = served;
+    const complete = refused.length === 0;
+    // Better the champion alone than nothing, when there is nothing to go on with.
+    const startable = champion?.role === 'champion' && (complete || this.table.find(deployment.endpoint) === undefined);
+    if (startable && champion) {
+      const alone: ServedVersion = others.length === 0 ? { ...champion, weight: 100 } : champion;
+      this.switchTo(new ActiveDeployment(deployment, [alone, ...others]), work);
+    } else {
+      for (const { loaded } of served) this.versions.release(loaded);
+    }
+    this.report(deployment, refused, work);
+  }
+
+  private switchTo(active: ActiveDeployment, work: Work): void {
+    const { deployment, versions } = active;
+    const before = this.table.activate(active);
+    before?.retire(() => {
+      for (const { loaded } of before.versions) this.versions.release(loaded);
+    });
+    this.reports.activated(
+      {
+        endpoint: deployment.endpoint,
+        generation: deployment.generation,
+        versions: versions.map(({ number }) => number),
+        loadMicros: this.nowMicros() - work.readMicros,
+      },
+      deployment.cause,
+    );
+  }
+
+  private report(deployment: Deployment, refused: readonly Refused[], work: Work): void {
+    // Said once a generation: a retry changes nothing for those who read it.
+    if (work.backoffMs === FIRST_BACKOFF_MS) for (const refusal of refused) this.refuse(deployment, refusal);
+    if (!refused.some(({ retriable }) => retriable) || this.stopped) return;
+    work.retry = setTimeout(() => {
+      if (!work.running) void this.run(work);
+    }, work.backoffMs);
+    work.backoffMs = Math.min(work.backoffMs * 2, LONGEST_BACKOFF_MS);
+  }
+
+  private refuse({ endpoint, generation, cause }: Deployment, { version, code, message }: Refusal): void {
+    this.table.refuse(endpoint, { version, code, message });
+    this.reports.loadFailed({ endpoint, generation, version, code, message }, cause);
+  }
+}
+
+type Serving = { readonly kind: 'served'; readonly served: ServedVersion } | Refused;
+
+function serve(version: WantedVersion, loaded: LoadedVersion, others: readonly ServedVersion[]): Serving {
+  try {
+    const own = planInputs(version.signature.features);
+    const same = others.find(({ inputs }) => JSON.stringify(inputs) === JSON.stringify(own));
+    const { number, role, weight } = version;
+    return {
+      kind: 'served',
+      served: { number, role, weight, task: version.signature.task, inputs: same?.inputs ?? own, loaded },
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: 'refused', version: version.number, code: 'bad_signature', message, retriable: false };
+  }
+}

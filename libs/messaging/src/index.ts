@@ -13,6 +13,7 @@ export { KafkaEventServer } from './kafka-event-server';
 export { silentLogger, type MessagingLogger } from './logger';
 export { MessagingModule, type MessagingAsyncOptions } from './messaging.module';
 export { messagingMigrations } from './migrations';
+export { openLogReader } from './open-log-reader';
 export { defaultTuning, type MessagingOptions, type Tuning } from './options';
 export {
   BULK_PUBLISHER,

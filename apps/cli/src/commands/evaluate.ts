@@ -6,7 +6,7 @@ import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/in
 import type { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import type { ModelVersion } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { asNumber, compileExpression } from '@headrace/definitions';
-import { openLogReader } from '@headrace/messaging';
+import { openLogReader, type LogEvent, type LogReader } from '@headrace/messaging';
 import * as ort from 'onnxruntime-node';
 
 export interface LabelSource {
@@ -64,7 +64,7 @@ async function labelledRequests(options: {
   readonly label: LabelSource;
   readonly fromMicros: number;
 }): Promise<Labelled[]> {
-  const reader = await openLogReader({ brokers: options.brokers, clientId: 'headrace-cli' });
+  const reader = openLogReader({ brokers: options.brokers, clientId: 'headrace-cli' });
   try {
     const labels = new Map<string, number>();
     const labelOf = compileExpression(options.label.expression, 'record');
@@ -93,10 +93,7 @@ async function labelledRequests(options: {
   }
 }
 
-type Reader = Awaited<ReturnType<typeof openLogReader>>;
-type LogEvent = Parameters<Parameters<Reader['readRange']>[2]>[0][number];
-
-async function readWhole(reader: Reader, topic: string, take: (event: LogEvent) => void): Promise<void> {
+async function readWhole(reader: LogReader, topic: string, take: (event: LogEvent) => void): Promise<void> {
   const ends = await reader.endOffsets(topic);
   const ranges = new Map([...ends].map(([partition, to]) => [partition, { from: 0, to }]));
   await reader.readRange(topic, ranges, (batch) => batch.forEach(take));

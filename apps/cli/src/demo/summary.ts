@@ -21,7 +21,13 @@ export interface DemoSummary {
     p99Milliseconds: number;
   };
   skew: { compared: number; different: number; skipped: number };
-  drift: { injected: boolean; detectedAfterSeconds: number; trainedAfterSeconds: number; promotedAfterSeconds: number };
+  drift: {
+    injected: boolean;
+    detectedAfterSeconds: number;
+    trainedAfterSeconds: number;
+    promotedAfterSeconds: number;
+    lastLabelToPromotedSeconds: number;
+  };
   rollback: { afterSeconds: number; failedRequests: number };
   restarts: number;
   causation: string[];
@@ -168,6 +174,7 @@ function driftTimes(
     detectedAfterSeconds: secondsBetween(deciding, request?.decidedAtMicros),
     trainedAfterSeconds: secondsBetween(deciding, retrained?.registeredAtMicros),
     promotedAfterSeconds: secondsBetween(deciding, promotion?.atMicros),
+    lastLabelToPromotedSeconds: lastLabelToPromotion(decisions, promotion),
   };
 }
 
@@ -178,7 +185,7 @@ function rollbackSeconds(decisions: readonly DecisionRecord[], rollback: Endpoin
 }
 
 /** From the last label that the promotion needed to the promoted version. */
-export function lastLabelToPromotionSeconds(
+function lastLabelToPromotion(
   decisions: readonly DecisionRecord[],
   promotion: EndpointHistoryEntry | undefined,
 ): number {

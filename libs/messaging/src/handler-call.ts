@@ -1,4 +1,5 @@
 // One call of a handler: its deadline, its exception with stack, its answer checked.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { isObject, isTransient, messageOf, stackOf } from './faults';
 import type { HandlerTransaction } from './handler-transaction';
@@ -19,6 +20,7 @@ export type Answer =
 
 const DONE: Outcome = { kind: 'done' };
 const DEADLINE = Symbol('deadline');
+const GONE_MS = 1000;
 
 export interface Call {
   readonly route: Route;
@@ -83,6 +85,21 @@ function outcomesOf(route: Route, result: unknown, count: number): readonly Outc
  */
 async function endSession(dataSource: DataSource, runner: QueryRunner): Promise<void> {
   const client: unknown = await runner.connect();
-  const pid = isObject(client) && 'processID' in client ? client.processID : undefined;
-  if (typeof pid === 'number') await dataSource.query('SELECT pg_terminate_backend($1)', [pid]);
+  if (!isSession(client)) return;
+  // Until the client knows, the pool would hand the dead connection out again.
+  const gone = new Promise<void>((resolve) => {
+    client.once('end', resolve);
+    client.once('error', () => resolve());
+  });
+  await dataSource.query('SELECT pg_terminate_backend($1)', [client.processID]);
+  await Promise.race([gone, sleep(GONE_MS, undefined, { ref: false })]);
+}
+
+interface Session {
+  readonly processID: number;
+  once(event: 'end' | 'error', listener: () => void): unknown;
+}
+
+function isSession(client: unknown): client is Session {
+  return isObject(client) && 'processID' in client && typeof client.processID === 'number' && 'once' in client;
 }

@@ -71,7 +71,8 @@ const QUICK: Partial<Tuning> = {
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const fatal: Error[] = [];
   const warnings: { fields: object; message: string }[] = [];
-  const note = (fields: object, message: string): void => void warnings.push({ fields, message });
+  const note = (fields: object, message: string): void =>
+    void warnings.push({ fields: { ...fields, at: Date.now() % 1e6 }, message });
 
   @Global()
   @Module({ providers: [{ provide: DataSource, useValue: options.dataSource }], exports: [DataSource] })

@@ -29,9 +29,10 @@ function aResult(fields: Partial<TrainerResult> = {}): TrainerResult {
     features: ['distance', 'delay_3h'],
     task: 'binary',
     training_set: { digest: digestOf('a') },
+    refit: true,
     shuffle_labels: false,
-    rows: { train: 80, validation: 20 },
-    event_time: { train_from: 1, train_to: 2 },
+    rows: { train: 80, validation: 20, registered: 100 },
+    event_time: { train_from: 1, registered_to: 2 },
     metrics: { validation: { auc: interval } },
     champion: null,
     seed: 7,
@@ -58,6 +59,7 @@ describe('the specification for the trainer', () => {
       split: { validation_fraction: 0.2 },
       algorithm: { name: 'lightgbm', params: { n_estimators: 20 } },
       seed: 7,
+      refit: true,
       champion: null,
     });
   });
@@ -77,7 +79,7 @@ describe('the result of the trainer', () => {
   });
 
   it('is refused with the field that is wrong', () => {
-    expect(read({ ...aResult(), rows: { train: -1, validation: 20 } })).toEqual({
+    expect(read({ ...aResult(), rows: { train: -1, validation: 20, registered: 100 } })).toEqual({
       kind: 'invalid',
       message: expect.stringContaining('rows.train') as string,
     });
@@ -86,6 +88,7 @@ describe('the result of the trainer', () => {
   it.each([
     ['another run', { run_id: 'run-2' }, 'run_id: found run-2, asked for run-1'],
     ['other data', { training_set: { digest: digestOf('f') } }, 'training_set.digest'],
+    ['the backtest alone', { refit: false }, 'refit: found false, asked for true'],
     ['labels shuffled against orders', { shuffle_labels: true }, 'shuffle_labels: found true, asked for false'],
     ['columns in another order', { features: ['delay_3h', 'distance'] }, 'features: found delay_3h, distance'],
   ])('is refused when it is of %s', (_what, fields, message) => {

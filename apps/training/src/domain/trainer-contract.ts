@@ -19,6 +19,7 @@ export interface TrainerSpec {
   readonly split: { readonly validation_fraction: number };
   readonly algorithm: { readonly name: string; readonly params: Readonly<Record<string, number | string | boolean>> };
   readonly seed: number;
+  readonly refit: boolean;
   readonly shuffle_labels: boolean;
   readonly champion: { readonly version: string; readonly path: string; readonly features: readonly string[] } | null;
   readonly threads: number;
@@ -34,7 +35,7 @@ export function trainerSpec(input: {
   readonly champion: TrainerSpec['champion'];
   readonly outputDirectory: string;
 }): TrainerSpec {
-  const { trainer, task, validationFraction } = input.plan.spec;
+  const { trainer, task, validationFraction, refit } = input.plan.spec;
   return {
     contract: TRAINER_CONTRACT,
     run_id: input.runId,
@@ -49,6 +50,7 @@ export function trainerSpec(input: {
     split: { validation_fraction: validationFraction },
     algorithm: { name: trainer.algorithm, params: trainer.parameters },
     seed: trainer.seed,
+    refit,
     shuffle_labels: input.shuffleLabels,
     champion: input.champion,
     threads: trainer.threads,
@@ -71,9 +73,11 @@ export const TrainerResult = z.object({
   features: z.array(z.string()).min(1),
   task: z.enum(['binary', 'regression']),
   training_set: z.object({ digest: Digest }),
+  refit: z.boolean(),
   shuffle_labels: z.boolean(),
-  rows: z.object({ train: Rows, validation: Rows }),
-  event_time: z.object({ train_from: z.int(), train_to: z.int() }),
+  /** `registered`: what the written model was fitted on. */
+  rows: z.object({ train: Rows, validation: Rows, registered: Rows }),
+  event_time: z.object({ train_from: z.int(), registered_to: z.int() }),
   metrics: z.object({ validation: z.record(z.string(), Interval) }),
   champion: z
     .object({
@@ -117,6 +121,7 @@ function mismatch(result: TrainerResult, spec: TrainerSpec): string | undefined 
     ['run_id', result.run_id, spec.run_id],
     ['task', result.task, spec.task],
     ['training_set.digest', result.training_set.digest, spec.training_set.digest],
+    ['refit', result.refit, spec.refit],
     ['shuffle_labels', result.shuffle_labels, spec.shuffle_labels],
     ['seed', result.seed, spec.seed],
     ['features', result.features.join(', '), asked.join(', ')],

@@ -58,7 +58,7 @@ export class FitRun {
   fitted(claim: Claim, result: TrainerResult): Promise<boolean | undefined> {
     return this.ifHeld(claim, async (transaction, { runId }) => {
       const at = nowMicros();
-      const message = `${result.rows.train} rows trained, ${result.rows.validation} validated`;
+      const message = `fitted on ${result.rows.registered} rows, measured on ${result.rows.validation}`;
       await this.runs.endStep(transaction, runId, 'fit', message, at);
       await this.runs.beginStep(transaction, runId, 'register', at);
       return true;
@@ -143,10 +143,10 @@ function modelTrained(run: RunRow, result: TrainerResult, artifacts: TrainedArti
     featureViews: run.featureViews,
     seed: result.seed,
     environmentDigest: result.environment.lock_digest ?? '',
-    trainingRows: result.rows.train,
+    trainingRows: result.rows.registered,
     validationRows: result.rows.validation,
     trainFromMicros: result.event_time.train_from,
-    trainToMicros: result.event_time.train_to,
+    trainToMicros: result.event_time.registered_to,
     shuffleLabels: result.shuffle_labels,
     parityMaxAbsDifference: result.parity.max_abs_difference,
     trigger: run.trigger,

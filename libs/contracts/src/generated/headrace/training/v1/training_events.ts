@@ -65,8 +65,11 @@ export interface ModelTrained {
   seed: number;
   /** Digest over the trainer's locked environment. */
   environmentDigest: string;
+  /** What the registered model was fitted on: all rows when it was fitted again after the backtest. */
   trainingRows: number;
+  /** What the backtest was measured on. */
   validationRows: number;
+  /** Event times of the rows that the registered model was fitted on. */
   trainFromMicros: number;
   trainToMicros: number;
   shuffleLabels: boolean;

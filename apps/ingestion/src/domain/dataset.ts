@@ -58,8 +58,11 @@ export function parseManifest(bytes: Buffer): Manifest {
   return JSON.parse(bytes.toString('utf8')) as Manifest;
 }
 
+/** By name, as the order in which a document lists its fields means nothing. */
 export function columnsOf(definition: DataStream): Column[] {
-  return Object.entries(definition.spec.fields).map(([name, field]) => ({ name, type: field.type }));
+  return Object.entries(definition.spec.fields)
+    .map(([name, { type }]) => ({ name, type }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** What lies between the last version and the end of the log; partitions without anything new are left out. */

@@ -1,6 +1,6 @@
 // Is the candidate better? Paired losses in blocks of event time, looked at after every block (docs/adr/0010).
 import type { Endpoint } from '@headrace/definitions';
-import { formatDuration, parseDuration } from '@headrace/event-time';
+import { formatDuration, MICROS, parseDuration } from '@headrace/event-time';
 import { gatherBlocks, type Gathering, type Pair } from './statistics/blocks';
 import { confidenceSequence, type ConfidenceInterval } from './statistics/confidence-sequence';
 
@@ -49,7 +49,7 @@ export function closedBucketsEnd(horizonMicros: number, rules: AnalysisRules): n
 
 /**
  * Takes the pairs of the buckets that closed since: label event time in [analysedTo, closedTo). Stops at the block that
- * decides: what follows it is analysed again for a later step.
+ * decides: what follows it is analysed again for a later step. A paused rollout may not be promoted, but rolled back.
  */
 export function analyse(
   before: AnalysisState,
@@ -57,6 +57,7 @@ export function analyse(
   closedToMicros: number,
   horizonMicros: number,
   rules: AnalysisRules,
+  mayPromote = true,
 ): Analysed {
   const length = parseDuration(rules.block);
   const found = gatherBlocks(pairs, before.gathering, length, rules.minimumPairsOfBlock);
@@ -70,7 +71,7 @@ export function analyse(
       pairs: state.pairs + block.pairs,
     };
     const improvement = confidenceSequence(state.means, rules.alpha);
-    const decided = decide(improvement, state, block.endMicros, rules);
+    const decided = decide(improvement, state, block.endMicros, rules, mayPromote);
     if (decided) {
       const verdict = { ...decided, improvement, pairs: state.pairs, decidingPredictionId: block.lastPredictionId };
       return { state, verdict };
@@ -93,13 +94,16 @@ function decide(
   state: AnalysisState,
   endMicros: number,
   rules: AnalysisRules,
+  mayPromote: boolean,
 ): Pick<Verdict, 'verdict' | 'reason'> | undefined {
-  const after = `after ${state.pairs} labelled pairs in ${state.means.length} blocks, ${formatDuration(endMicros - state.startMicros - ((endMicros - state.startMicros) % 60_000_000))} of event time`;
+  const lasted = endMicros - state.startMicros;
+  const minutes = formatDuration(Math.max(Math.floor(lasted / MICROS.m), 1) * MICROS.m);
+  const after = `after ${state.pairs} labelled pairs in ${state.means.length} blocks, ${minutes} of event time`;
   if (improvement.high < 0 && state.pairs >= rules.minimumPairsToRollBack) {
     return { verdict: 'roll_back', reason: `the candidate is worse ${after}` };
   }
-  const longEnough = endMicros - state.startMicros >= parseDuration(rules.minimumDuration);
-  if (improvement.low > 0 && state.pairs >= rules.minimumPairsToPromote && longEnough) {
+  const longEnough = lasted >= parseDuration(rules.minimumDuration);
+  if (mayPromote && improvement.low > 0 && state.pairs >= rules.minimumPairsToPromote && longEnough) {
     return { verdict: 'promote', reason: `the candidate is better ${after}` };
   }
   return undefined;

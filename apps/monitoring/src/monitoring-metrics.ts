@@ -1,0 +1,112 @@
+import { Counter, Gauge, Histogram } from 'prom-client';
+
+// Labels are bounded by the definitions: models, versions, endpoints, monitors and their features.
+
+export const predictionsTotal = new Counter({
+  name: 'headrace_monitoring_predictions_total',
+  help: 'Predictions taken in; kind is answer or fallback.',
+  labelNames: ['endpoint', 'kind'] as const,
+});
+
+export const labelsTotal = new Counter({
+  name: 'headrace_monitoring_labels_total',
+  help: 'Records of label streams: label, missing (the expression gave none) or not_binary (for a binary model).',
+  labelNames: ['stream', 'outcome'] as const,
+});
+
+export const joinedTotal = new Counter({
+  name: 'headrace_monitoring_joined_total',
+  help: 'Predictions whose truth became known.',
+  labelNames: ['endpoint'] as const,
+});
+
+export const lateTotal = new Counter({
+  name: 'headrace_monitoring_late_total',
+  help: 'Predictions and labels that came after their window had been closed: they are kept, but not judged.',
+  labelNames: ['monitor', 'kind'] as const,
+});
+
+export const labelDelay = new Histogram({
+  name: 'headrace_monitoring_label_delay_seconds',
+  help: 'Event time from the prediction until its label was known.',
+  labelNames: ['endpoint'] as const,
+  buckets: [60, 600, 3_600, 6 * 3_600, 86_400, 7 * 86_400, 30 * 86_400],
+});
+
+export const labelCoverage = new Gauge({
+  name: 'headrace_monitoring_label_coverage_ratio',
+  help: 'Share of all answered predictions whose label is known.',
+  labelNames: ['endpoint'] as const,
+});
+
+export const driftStatistic = new Gauge({
+  name: 'headrace_monitoring_drift_statistic',
+  help: 'Distance of the last closed window from the reference profile; subject is prediction or a feature.',
+  labelNames: ['monitor', 'model', 'subject', 'statistic'] as const,
+});
+
+export const driftThreshold = new Gauge({
+  name: 'headrace_monitoring_drift_threshold',
+  help: 'Threshold of each drift test.',
+  labelNames: ['monitor', 'model', 'subject', 'statistic'] as const,
+});
+
+export const performanceValue = new Gauge({
+  name: 'headrace_monitoring_performance_value',
+  help: 'Performance of the champion in the last closed window.',
+  labelNames: ['monitor', 'model', 'version', 'metric'] as const,
+});
+
+export const performanceReference = new Gauge({
+  name: 'headrace_monitoring_performance_reference',
+  help: 'Performance of the champion in its reference profile.',
+  labelNames: ['monitor', 'model', 'version', 'metric'] as const,
+});
+
+export const windowsTotal = new Counter({
+  name: 'headrace_monitoring_windows_total',
+  help: 'Closed windows: judged, or skipped below the minimum sample.',
+  labelNames: ['monitor', 'kind', 'outcome'] as const,
+});
+
+export const signalStands = new Gauge({
+  name: 'headrace_monitoring_signal_stands',
+  help: '1 while the signal (drift, performance) stands.',
+  labelNames: ['monitor', 'model', 'signal'] as const,
+});
+
+export const retrainingRequestsTotal = new Counter({
+  name: 'headrace_monitoring_retraining_requests_total',
+  help: 'Retrainings asked for, by the signal that completed the condition.',
+  labelNames: ['monitor', 'model', 'signal'] as const,
+});
+
+export const verdictsTotal = new Counter({
+  name: 'headrace_monitoring_rollout_verdicts_total',
+  help: 'Verdicts about rollouts: promote, roll_back.',
+  labelNames: ['endpoint', 'verdict'] as const,
+});
+
+export const canaryImprovement = new Gauge({
+  name: 'headrace_monitoring_canary_improvement',
+  help: 'Loss of the champion minus loss of the candidate, positive is better; bound is value, low or high.',
+  labelNames: ['endpoint', 'bound'] as const,
+});
+
+export const canaryPairs = new Gauge({
+  name: 'headrace_monitoring_canary_pairs',
+  help: 'Labelled requests that both versions of the rollout scored, in whole blocks.',
+  labelNames: ['endpoint'] as const,
+});
+
+export const eventTimeHorizon = new Gauge({
+  name: 'headrace_monitoring_event_time_seconds',
+  help: 'Event time up to which windows may be closed, seconds since the epoch.',
+  labelNames: ['monitor', 'kind'] as const,
+});
+
+export const decisionFailuresTotal = new Counter({
+  name: 'headrace_monitoring_decision_failures_total',
+  help: 'Rounds of a monitor that failed and are tried again.',
+  labelNames: ['monitor'] as const,
+});

@@ -1,0 +1,83 @@
+import {
+  MonitoringServiceService,
+  type MonitoringServiceServer,
+} from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
+import {
+  DEFINITION_GRPC,
+  definitionMigrations,
+  DefinitionStoreModule,
+  definitionTables,
+} from '@headrace/definition-store';
+import { grpcService } from '@headrace/grpc';
+import { messagingMigrations, MessagingModule } from '@headrace/messaging';
+import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
+import { Module } from '@nestjs/common';
+import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
+import { faultsOf } from './domain/definition-faults';
+import { FactsHandler } from './events-in/facts.handler';
+import { VersionsHandler } from './events-in/versions.handler';
+import { MonitoringGrpc } from './grpc-in/monitoring.service';
+import type { MonitoringSettings } from './monitoring.config';
+import { RolloutMetrics, WindowMetrics } from './observe-decisions';
+import { DecisionsTimer } from './timers/decisions.timer';
+import { AnalyseRollout } from './use-cases/analyse-rollout';
+import { CloseWindow } from './use-cases/close-window';
+import { ReadProgress } from './use-cases/read-progress';
+import { RecordLabels } from './use-cases/record-labels';
+import { RecordPredictions } from './use-cases/record-predictions';
+import { ReferenceProfiles } from './use-cases/reference-profiles';
+import { RequestRetraining } from './use-cases/request-retraining';
+import { Watch } from './use-cases/watch';
+import { WatchedMonitors } from './watched-monitors';
+
+const MONITORING_GRPC = Symbol('MONITORING_GRPC');
+
+const migrations = [...messagingMigrations, ...definitionMigrations, CreateMonitoring1765000000000];
+const eventsIn = [FactsHandler, VersionsHandler];
+const useCases = [
+  RecordPredictions,
+  RecordLabels,
+  ReadProgress,
+  ReferenceProfiles,
+  CloseWindow,
+  RequestRetraining,
+  AnalyseRollout,
+  Watch,
+];
+const metrics = [WindowMetrics, RolloutMetrics];
+const timers = [DecisionsTimer];
+
+const grpc = {
+  provide: MONITORING_GRPC,
+  inject: [MonitoringGrpc],
+  useFactory: (service: MonitoringGrpc) =>
+    grpcService<MonitoringServiceServer>(MonitoringServiceService, service, {
+      getMonitor: 'authenticated',
+      compareVersions: 'authenticated',
+    }),
+};
+
+@Module({
+  controllers: eventsIn,
+  providers: [WatchedMonitors, ...useCases, ...metrics, ...timers, MonitoringGrpc, grpc],
+  exports: [MONITORING_GRPC],
+})
+class MonitoringCoreModule {}
+
+@Module({
+  imports: [
+    DatabaseModule.forService(definitionTables, migrations),
+    MessagingModule.forServiceAsync({
+      inject: [SETTINGS, LOGGER],
+      useFactory: (settings: MonitoringSettings, logger: Logger) => ({
+        service: 'monitoring',
+        brokers: settings.KAFKA_BROKERS.split(','),
+        logger,
+      }),
+    }),
+    DefinitionStoreModule.forService({ owns: ['Monitor'], validate: faultsOf }),
+    MonitoringCoreModule,
+    GrpcModule.forServices([MonitoringCoreModule], [MONITORING_GRPC, DEFINITION_GRPC]),
+  ],
+})
+export class MonitoringModule {}

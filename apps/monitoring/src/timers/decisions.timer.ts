@@ -1,0 +1,75 @@
+import { MICROS } from '@headrace/event-time';
+import { LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { readStates } from '../database/monitor-states.repository';
+import type { Queries } from '../database/sql';
+import { readLastWindows } from '../database/windows.repository';
+import type { MonitoringSettings } from '../monitoring.config';
+import { decisionFailuresTotal } from '../monitoring-metrics';
+import { WindowMetrics } from '../observe-decisions';
+import { Watch } from '../use-cases/watch';
+import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
+import { Repeating } from './repeating';
+
+const INTERVAL_MS = 150;
+const FORGET_EVERY_MS = 60_000;
+
+/** Watches every monitor again and again; the wall clock only says when to look, event time says what is due. */
+@Injectable()
+export class DecisionsTimer implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly repeating: Repeating;
+  private readonly shown = new Set<string>();
+  private forgotAt = performance.now();
+
+  constructor(
+    private readonly monitors: WatchedMonitors,
+    private readonly watch: Watch,
+    private readonly metrics: WindowMetrics,
+    private readonly source: DataSource,
+    @Inject(SETTINGS) private readonly settings: MonitoringSettings,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {
+    this.repeating = new Repeating(
+      INTERVAL_MS,
+      (signal) => this.round(signal),
+      (error) => this.logger.error({ err: error }, 'a round failed, it is tried again'),
+    );
+  }
+
+  onApplicationBootstrap(): void {
+    this.repeating.start();
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.repeating.stop();
+  }
+
+  private async round(signal: AbortSignal): Promise<void> {
+    const forget = performance.now() - this.forgotAt > FORGET_EVERY_MS;
+    for (const monitor of this.monitors.all()) {
+      if (signal.aborted) return;
+      try {
+        await this.showLast(monitor);
+        await this.watch.run(monitor);
+        if (forget) await this.watch.forget(monitor, this.settings.MONITORING_RETENTION_DAYS * MICROS.d);
+      } catch (error) {
+        // One monitor that cannot be watched (its profile is missing) does not hold up the others.
+        decisionFailuresTotal.inc({ monitor: monitor.name });
+        this.logger.error({ err: error, monitor: monitor.name }, 'a round of a monitor failed, it is tried again');
+      }
+    }
+    if (forget) this.forgotAt = performance.now();
+  }
+
+  /** After a restart the gauges show what was judged last. */
+  private async showLast(monitor: WatchedMonitor): Promise<void> {
+    if (this.shown.has(monitor.name)) return;
+    const queries: Queries = { query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]) };
+    for (const window of await readLastWindows(queries, monitor.name, 10)) this.metrics.show(monitor, window);
+    for (const state of await readStates(queries, monitor.name)) {
+      this.metrics.signal(monitor, state.kind, state.signal !== undefined);
+    }
+    this.shown.add(monitor.name);
+  }
+}

@@ -1,0 +1,146 @@
+// One round of one monitor: everything that event time allows to be decided, each decision in its own transaction.
+import type { Transaction, UnitOfWork } from '@headrace/messaging';
+import { UNIT_OF_WORK } from '@headrace/messaging';
+import { LOGGER, type Logger } from '@headrace/service-kit';
+import { parseDuration } from '@headrace/event-time';
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { readDeployment, type Deployment } from '../database/deployments.repository';
+import { readStates } from '../database/monitor-states.repository';
+import { prune } from '../database/progress.repository';
+import type { Queries } from '../database/sql';
+import { driftHorizon, labelHorizon, type Progress } from '../domain/progress';
+import type { SignalKind } from '../domain/retraining-policy';
+import { eventTimeHorizon } from '../monitoring-metrics';
+import { RolloutMetrics, WindowMetrics } from '../observe-decisions';
+import type { WatchedMonitor } from '../watched-monitors';
+import { AnalyseRollout } from './analyse-rollout';
+import { CloseWindow, type Reference } from './close-window';
+import { ReadProgress } from './read-progress';
+import { ReferenceProfiles } from './reference-profiles';
+import { RequestRetraining } from './request-retraining';
+
+const ASK_AGAIN_MS = 1_000;
+const KINDS: readonly SignalKind[] = ['drift', 'performance'];
+
+@Injectable()
+export class Watch {
+  /** What each monitor's last round saw; while nothing of it changes, nothing can be decided. */
+  private readonly seen = new Map<string, string>();
+  private readonly asked = new Map<string, number>();
+
+  constructor(
+    private readonly source: DataSource,
+    @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
+    private readonly readProgress: ReadProgress,
+    private readonly profiles: ReferenceProfiles,
+    private readonly closeWindow: CloseWindow,
+    private readonly requestRetraining: RequestRetraining,
+    private readonly analyseRollout: AnalyseRollout,
+    private readonly windowMetrics: WindowMetrics,
+    private readonly rolloutMetrics: RolloutMetrics,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async run(monitor: WatchedMonitor): Promise<void> {
+    const queries: Queries = { query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]) };
+    const progress = await this.readProgress.run(queries, monitor);
+    const deployment = await readDeployment(queries, monitor.endpoint);
+    const { championVersion: version, profileDigest } = deployment ?? {};
+    if (!deployment || version === undefined || profileDigest === undefined) return;
+    const horizons = { drift: driftHorizon(progress), performance: labelHorizon(progress) };
+    for (const kind of KINDS) {
+      if (Number.isFinite(horizons[kind])) eventTimeHorizon.set({ monitor: monitor.name, kind }, horizons[kind] / 1e6);
+    }
+    const mark = markOf(monitor, progress, deployment);
+    if (this.seen.get(monitor.name) === mark) return this.askAgain(queries, monitor);
+    const reference = { version, profile: await this.profiles.load(profileDigest) };
+    await this.closeAll(monitor, reference, progress);
+    await this.askForRetraining(monitor);
+    await this.analyse(monitor, progress);
+    this.seen.set(monitor.name, mark);
+  }
+
+  /** A request may be held up by what has no part in the mark: an open request, the wall clock. */
+  private async askAgain(queries: Queries, monitor: WatchedMonitor): Promise<void> {
+    const now = performance.now();
+    if (now - (this.asked.get(monitor.name) ?? -Infinity) < ASK_AGAIN_MS) return;
+    this.asked.set(monitor.name, now);
+    const standing = (await readStates(queries, monitor.name)).some((state) => state.signal);
+    if (standing) await this.askForRetraining(monitor);
+  }
+
+  /** Forgets rows that are older than anything can need, by event time. */
+  async forget(monitor: WatchedMonitor, retentionMicros: number): Promise<void> {
+    const queries: Queries = { query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]) };
+    const horizon = labelHorizon(await this.readProgress.run(queries, monitor));
+    if (!Number.isFinite(horizon)) return;
+    const judged = { endpoint: monitor.endpoint, source: monitor.source.id };
+    await this.decide((transaction) => prune(transaction, judged, horizon - retentionMicros, 20_000));
+  }
+
+  /** Kind by kind in turn, so that the signals stand side by side in event time. */
+  private async closeAll(monitor: WatchedMonitor, reference: Reference, progress: Progress): Promise<void> {
+    for (const kind of KINDS) {
+      for (;;) {
+        const closed = await this.decide(async (transaction) => {
+          const deployment = await readDeployment(transaction, monitor.endpoint);
+          if (!deployment) return undefined;
+          return this.closeWindow.run(transaction, monitor, kind, deployment, reference, progress);
+        });
+        if (closed === undefined || closed.kind === 'nothing') break;
+        if (closed.kind === 'begun') this.windowMetrics.begun(monitor, kind);
+        if (closed.kind === 'closed') {
+          const { window, signalStands } = closed;
+          this.windowMetrics.closed(monitor, window, signalStands);
+          const { evidence, ...rest } = window;
+          this.logger.info({ ...rest, signalStands, crossings: evidence.filter((e) => e.crossed) }, 'window closed');
+        }
+      }
+    }
+  }
+
+  private async askForRetraining(monitor: WatchedMonitor): Promise<void> {
+    const decision = await this.decide(async (transaction) => {
+      const deployment = await readDeployment(transaction, monitor.endpoint);
+      return deployment && this.requestRetraining.run(transaction, monitor, deployment);
+    });
+    if (decision?.kind !== 'request') return;
+    this.windowMetrics.requested(monitor, decision.signal.kind);
+    this.logger.info({ monitor: monitor.name, reason: decision.reason }, 'retraining requested');
+  }
+
+  private async analyse(monitor: WatchedMonitor, progress: Progress): Promise<void> {
+    const analysed = await this.decide(async (transaction) => {
+      const deployment = await readDeployment(transaction, monitor.endpoint);
+      return deployment && this.analyseRollout.run(transaction, monitor, deployment, progress);
+    });
+    if (analysed?.kind !== 'analysed') return;
+    this.rolloutMetrics.analysed(monitor, analysed.state, analysed.verdict);
+    if (analysed.verdict) {
+      this.logger.info({ endpoint: monitor.endpoint, ...analysed.verdict }, 'verdict about the rollout');
+    }
+  }
+
+  /** One decider at a time, of all instances. What it decides rests on what it reads under the lock. */
+  private decide<R>(work: (transaction: Transaction) => Promise<R>): Promise<R> {
+    return this.work.run(async (transaction) => {
+      await transaction.query(`SELECT pg_advisory_xact_lock(hashtext(current_schema() || '/decide'), 0)`);
+      return work(transaction);
+    });
+  }
+}
+
+/** Everything that a round depends on, as coarse as its decisions are. */
+function markOf(monitor: WatchedMonitor, progress: Progress, deployment: Deployment): string {
+  const window = parseDuration(monitor.spec.window);
+  const bucket = parseDuration(monitor.rollout.analysis.block);
+  const labels = labelHorizon(progress);
+  return [
+    monitor.version,
+    deployment.cause.eventId,
+    Math.floor(driftHorizon(progress) / window),
+    Math.floor(labels / window),
+    deployment.rollout ? Math.floor(labels / bucket) : 0,
+  ].join('/');
+}

@@ -47,7 +47,10 @@ export function readDeployment(changed: DeploymentChanged, cause: Deployment['ca
       return unusable('incomplete_version', `version ${version} comes without its artifact or its signature`);
     }
     if (signature.task !== 'binary' && signature.task !== 'regression') {
-      return unusable('unknown_task', `version ${version} has the task "${signature.task}": expected binary or regression`);
+      return unusable(
+        'unknown_task',
+        `version ${version} has the task "${signature.task}": expected binary or regression`,
+      );
     }
     versions.push({
       number: version,

@@ -46,7 +46,10 @@ export function checkPredictRequest(request: PredictRequest, plan: InputPlan, jo
     throw invalid('prediction_id_invalid', 'prediction_id: expected 1 to 128 printable ASCII characters');
   }
   if (!Number.isSafeInteger(request.asOfMicros) || request.asOfMicros < 0) {
-    throw invalid('as_of_invalid', `as_of_micros ${request.asOfMicros}: expected microseconds since 1970, or 0 for now`);
+    throw invalid(
+      'as_of_invalid',
+      `as_of_micros ${request.asOfMicros}: expected microseconds since 1970, or 0 for now`,
+    );
   }
   checkSize(request);
 }
@@ -75,7 +78,8 @@ function checkSize({ entities, request }: PredictRequest): void {
     text += name.length + (kind?.$case === 'stringValue' ? kind.value.length : 0);
   }
   if (fields > MAX_FIELDS) throw invalid('too_many_fields', `${fields} entities and fields: at most ${MAX_FIELDS}`);
-  if (text > MAX_TEXT) throw invalid('request_too_large', `${text} characters of entities and fields: at most ${MAX_TEXT}`);
+  if (text > MAX_TEXT)
+    throw invalid('request_too_large', `${text} characters of entities and fields: at most ${MAX_TEXT}`);
 }
 
 /** Value that keys the prediction log: equals the record key of the label stream. Empty when there is none. */

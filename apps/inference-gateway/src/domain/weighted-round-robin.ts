@@ -16,7 +16,9 @@ export class WeightedRoundRobin<T extends Weighted> {
     this.current = choices.map(() => 0);
     this.total = choices.reduce((sum, { weight }) => sum + weight, 0);
     if (!(this.total > 0) || choices.some(({ weight }) => weight < 0)) {
-      throw new RangeError(`weights ${choices.map(({ weight }) => weight).join(', ')}: expected none negative, one positive`);
+      throw new RangeError(
+        `weights ${choices.map(({ weight }) => weight).join(', ')}: expected none negative, one positive`,
+      );
     }
   }
 

@@ -81,21 +81,36 @@ export class EventBuffer {
       const batch = this.waiting.slice(0, this.options.flushAt);
       if (batch.length === 0) return;
       if (!(await this.publishOne(batch))) return;
+      // What was appended meanwhile stands behind it.
       this.waiting.splice(0, batch.length);
     } while (this.waiting.length >= this.options.flushAt);
   }
 
   /** The same batch until it is acknowledged: a repeat keeps its sequence numbers, by which readers drop it. */
   private async publishOne(batch: readonly BulkMessage<unknown>[]): Promise<boolean> {
+    let messages = batch;
     for (let backoffMs = FIRST_BACKOFF_MS; !this.closing; backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS)) {
       try {
-        await this.publisher.publish(batch);
+        await this.publisher.publish(messages);
         return true;
       } catch (error) {
         this.options.onFault(error, this.waiting.length);
       }
+      // One that can never be written must not hold up the others.
+      const encodable = messages.filter(isEncodable);
+      if (encodable.length < messages.length) this.options.onDropped(messages.length - encodable.length);
+      messages = encodable;
       await delay(backoffMs);
     }
     return false;
+  }
+}
+
+function isEncodable({ definition, data }: BulkMessage<unknown>): boolean {
+  try {
+    definition.codec.encode(data).finish();
+    return true;
+  } catch {
+    return false; // counted as dropped by the caller
   }
 }

@@ -187,4 +187,3 @@ class FeatureQueue {
 function momentOf({ asOfMicros }: FeatureRow): number {
   return asOfMicros === 0 ? Number.MAX_SAFE_INTEGER : asOfMicros;
 }
-

@@ -117,7 +117,8 @@ export class MicroBatcher {
     const features = new Float32Array(rows * this.model.width);
     const bytes = new Uint8Array(features.buffer);
     for (const { waiting, from, to, at } of pieces) {
-      const part = from === 0 && to === waiting.rows ? waiting.bytes : waiting.bytes.subarray(from * stride, to * stride);
+      const part =
+        from === 0 && to === waiting.rows ? waiting.bytes : waiting.bytes.subarray(from * stride, to * stride);
       bytes.set(part, at * stride);
     }
     let outputs: Outputs;

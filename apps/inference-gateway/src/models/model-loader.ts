@@ -21,7 +21,10 @@ export type LoadOutcome =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly retriable: boolean };
 
 /** What a version's signature promises to callers. */
-const OUTPUT_OF = { binary: { name: 'probabilities', width: 2 }, regression: { name: 'prediction', width: 1 } } as const;
+const OUTPUT_OF = {
+  binary: { name: 'probabilities', width: 2 },
+  regression: { name: 'prediction', width: 1 },
+} as const;
 
 export class ModelLoader {
   constructor(
@@ -34,13 +37,15 @@ export class ModelLoader {
     const { artifact, signature } = version;
     const { maxModelBytes, childScript, limits } = this.options;
     try {
-      if (artifact.sizeBytes > maxModelBytes) return refused('too_large', sizeMessage(artifact.sizeBytes, maxModelBytes));
+      if (artifact.sizeBytes > maxModelBytes)
+        return refused('too_large', sizeMessage(artifact.sizeBytes, maxModelBytes));
       const modelPath = await this.store.pathOf(artifact.digest);
       const bytes = await readFile(modelPath);
       if (bytes.byteLength > maxModelBytes) return refused('too_large', sizeMessage(bytes.byteLength, maxModelBytes));
       // The store verifies a file once; what is loaded is verified each time.
       const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-      if (digest !== artifact.digest) return refused('artifact_corrupt', `${artifact.digest} now has the digest ${digest}`);
+      if (digest !== artifact.digest)
+        return refused('artifact_corrupt', `${artifact.digest} now has the digest ${digest}`);
       const fault = inspectOnnx(bytes);
       if (fault) return refused(fault.code, fault.message);
       const features = signature.features.length;

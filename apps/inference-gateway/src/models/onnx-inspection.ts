@@ -19,14 +19,18 @@ export function inspectOnnx(bytes: Uint8Array): InspectionFault | undefined {
         return inspectGraph(reader, 0);
       }
       if (field === 8 && wire === WireType.LengthDelimited) return inspectOperatorSet(reader);
-      if (field === 25) throw new Refusal('local_functions', 'it declares functions of its own, which are not accepted');
+      if (field === 25)
+        throw new Refusal('local_functions', 'it declares functions of its own, which are not accepted');
       return false;
     });
     if (graphs === 1) return undefined;
     return { code: 'not_onnx', message: `expected an ONNX model with one graph, found ${graphs}` };
   } catch (error) {
     if (error instanceof Refusal) return { code: error.code, message: error.message };
-    return { code: 'not_onnx', message: `not an ONNX model: ${error instanceof Error ? error.message : String(error)}` };
+    return {
+      code: 'not_onnx',
+      message: `not an ONNX model: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
 }
 

@@ -11,8 +11,7 @@ export interface LoadedVersion {
 }
 
 export type AcquireOutcome =
-  | { readonly kind: 'acquired'; readonly version: LoadedVersion }
-  | Extract<LoadOutcome, { kind: 'refused' }>;
+  { readonly kind: 'acquired'; readonly version: LoadedVersion } | Extract<LoadOutcome, { kind: 'refused' }>;
 
 interface Entry {
   readonly loading: Promise<LoadOutcome>;

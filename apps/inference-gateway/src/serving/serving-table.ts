@@ -76,7 +76,11 @@ export class ServingTable {
       throw new DomainError('unavailable', 'not_loaded', `endpoint "${name}" is not loaded yet: try again`);
     }
     const known = [...this.endpoints.keys()].sort().slice(0, 20).join(', ') || 'none yet';
-    throw new DomainError('not-found', 'unknown_endpoint', `there is no endpoint "${name.slice(0, 100)}": known are ${known}`);
+    throw new DomainError(
+      'not-found',
+      'unknown_endpoint',
+      `there is no endpoint "${name.slice(0, 100)}": known are ${known}`,
+    );
   }
 
   active(): ActiveDeployment[] {

@@ -40,7 +40,12 @@ export interface Answer {
 
 type Scored =
   | { readonly kind: 'score'; readonly version: ServedVersion; readonly output: number; readonly vector: FeatureVector }
-  | { readonly kind: 'no-features'; readonly reason: FallbackReason; readonly message: string; readonly vector?: FeatureVector }
+  | {
+      readonly kind: 'no-features';
+      readonly reason: FallbackReason;
+      readonly message: string;
+      readonly vector?: FeatureVector;
+    }
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'model-failed'; readonly error: unknown };
 
@@ -101,13 +106,25 @@ export class AnswerPrediction {
       case 'score':
         return this.respond(request, deployment, answer, shadows, startedAt);
       case 'refused':
-        throw new DomainError('invalid', 'features_refused', `the feature store refuses the request: ${answer.message}`);
+        throw new DomainError(
+          'invalid',
+          'features_refused',
+          `the feature store refuses the request: ${answer.message}`,
+        );
       case 'no-features':
         return this.fallBack(request, deployment, startedAt, answer.reason, answer.message, answer.vector, shadows);
       case 'model-failed':
         this.observer.versionFailed(deployment.endpoint, answering.number, true, answer.error);
         if (answer.error instanceof DomainError && deployment.fallback === undefined) throw answer.error;
-        return this.fallBack(request, deployment, startedAt, 'model_error', 'the model gave no answer', undefined, shadows);
+        return this.fallBack(
+          request,
+          deployment,
+          startedAt,
+          'model_error',
+          'the model gave no answer',
+          undefined,
+          shadows,
+        );
     }
   }
 

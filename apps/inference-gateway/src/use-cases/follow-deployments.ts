@@ -23,13 +23,15 @@ interface Work {
   readMicros: number;
   running: boolean;
   retry: NodeJS.Timeout | undefined;
-  backoffMs: number;
+  attempts: number;
 }
 
 type Refused = Extract<AcquireOutcome, { kind: 'refused' }> & { readonly version: number };
 
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 30_000;
+/** About 16 s. */
+const PATIENT_ATTEMPTS = 7;
 
 export class FollowDeployments {
   private readonly work = new Map<string, Work>();
@@ -52,12 +54,22 @@ export class FollowDeployments {
       readMicros: 0,
       running: false,
       retry: undefined,
-      backoffMs: FIRST_BACKOFF_MS,
+      attempts: 0,
     };
-    Object.assign(work, { newest: deployment, readMicros: this.nowMicros(), backoffMs: FIRST_BACKOFF_MS });
+    Object.assign(work, { newest: deployment, readMicros: this.nowMicros(), attempts: 0 });
     this.work.set(deployment.endpoint, work);
     this.table.want(deployment);
     if (!work.running) void this.run(work);
+  }
+
+  /** A deployment that nobody could follow: said like a version that does not load. */
+  reject(
+    changed: { endpoint: string; generation: number },
+    fault: { code: string; message: string },
+    cause: Cause,
+  ): void {
+    const { endpoint, generation } = changed;
+    this.reports.loadFailed({ endpoint, generation, version: 0, code: fault.code, message: fault.message }, cause);
   }
 
   stop(): void {
@@ -132,13 +144,16 @@ export class FollowDeployments {
   }
 
   private report(deployment: Deployment, refused: readonly Refused[], work: Work): void {
-    // Said once a generation: a retry changes nothing for those who read it.
-    if (work.backoffMs === FIRST_BACKOFF_MS) for (const refusal of refused) this.refuse(deployment, refusal);
+    work.attempts += 1;
+    for (const refusal of refused) {
+      // Said once a generation. What may pass (an artifact still on its way) is not said before it has lasted.
+      if (work.attempts === (refusal.retriable ? PATIENT_ATTEMPTS : 1)) this.refuse(deployment, refusal);
+    }
     if (!refused.some(({ retriable }) => retriable) || this.stopped) return;
+    const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (work.attempts - 1), LONGEST_BACKOFF_MS);
     work.retry = setTimeout(() => {
       if (!work.running) void this.run(work);
-    }, work.backoffMs);
-    work.backoffMs = Math.min(work.backoffMs * 2, LONGEST_BACKOFF_MS);
+    }, backoffMs);
   }
 
   private refuse({ endpoint, generation, cause }: Deployment, { version, code, message }: Refusal): void {

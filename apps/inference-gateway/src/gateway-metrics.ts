@@ -1,0 +1,171 @@
+// Prometheus metrics. Requests are the hot path: what is counted for each is bound to its labels beforehand.
+import { status } from '@grpc/grpc-js';
+import { Counter, Gauge, Histogram, register, type Registry } from 'prom-client';
+
+const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+export type Protocol = 'open_inference' | 'predict';
+
+/** One version of one endpoint (version "" = none answered), for one protocol. */
+export interface RequestMeter {
+  observe(code: status, seconds: number): void;
+}
+
+export class GatewayMetrics {
+  private readonly requests;
+  private readonly durations;
+  private readonly batchRows;
+  private readonly fallbacks;
+  private readonly featureWait;
+  private readonly dropped;
+  private readonly loadFailures;
+  private readonly versionFailures;
+  private readonly circuit;
+  private readonly meters = new Map<string, RequestMeter>();
+
+  constructor(private readonly registry: Registry = register) {
+    const registers = [registry];
+    this.requests = new Counter({
+      name: 'headrace_gateway_requests_total',
+      help: 'Requests by endpoint, version that answered, protocol and gRPC code.',
+      labelNames: ['endpoint', 'version', 'protocol', 'code'],
+      registers,
+    });
+    this.durations = new Histogram({
+      name: 'headrace_gateway_request_duration_seconds',
+      help: 'From the decoded request to the answer.',
+      labelNames: ['endpoint', 'version', 'protocol'],
+      buckets: LATENCY_BUCKETS,
+      registers,
+    });
+    this.batchRows = new Histogram({
+      name: 'headrace_gateway_batch_rows',
+      help: 'Rows that were run together.',
+      labelNames: ['model', 'version'],
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    });
+    this.fallbacks = new Counter({
+      name: 'headrace_gateway_fallbacks_total',
+      help: 'Answers by the declared fallback.',
+      labelNames: ['endpoint', 'reason'],
+      registers,
+    });
+    this.featureWait = new Histogram({
+      name: 'headrace_gateway_feature_wait_seconds',
+      help: 'What a prediction waited for its features.',
+      labelNames: ['endpoint'],
+      buckets: LATENCY_BUCKETS,
+      registers,
+    });
+    this.dropped = new Counter({
+      name: 'headrace_gateway_predictions_dropped_total',
+      help: 'Predictions that were answered but not logged, because the buffer was full or could not be emptied.',
+      registers,
+    });
+    this.loadFailures = new Counter({
+      name: 'headrace_gateway_model_load_failures_total',
+      help: 'Versions that could not be loaded, by reason.',
+      labelNames: ['endpoint', 'code'],
+      registers,
+    });
+    this.versionFailures = new Counter({
+      name: 'headrace_gateway_version_failures_total',
+      help: 'Predictions that a version could not score; assigned = it should have answered.',
+      labelNames: ['endpoint', 'version', 'assigned'],
+      registers,
+    });
+    this.circuit = new Gauge({
+      name: 'headrace_gateway_feature_store_circuit_open',
+      help: '1 while nobody waits for the feature store.',
+      registers,
+    });
+  }
+
+  /** Read at each scrape. */
+  observeState(state: {
+    logBuffered(): number;
+    versions(): { endpoint: string; version: string; role: string; weight: number; queuedRows: number }[];
+  }): void {
+    const registers = [this.registry];
+    new Gauge({
+      name: 'headrace_gateway_prediction_log_buffered',
+      help: 'Predictions that Kafka has not acknowledged yet.',
+      registers,
+      collect() {
+        this.set(state.logBuffered());
+      },
+    });
+    new Gauge({
+      name: 'headrace_gateway_queue_rows',
+      help: 'Rows that wait for a version.',
+      labelNames: ['endpoint', 'version'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { endpoint, version, queuedRows } of state.versions()) this.set({ endpoint, version }, queuedRows);
+      },
+    });
+    new Gauge({
+      name: 'headrace_gateway_version_weight_percent',
+      help: 'Versions that are loaded and the share of requests that each answers.',
+      labelNames: ['endpoint', 'version', 'role'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { endpoint, version, role, weight } of state.versions())
+          this.set({ endpoint, version, role }, weight);
+      },
+    });
+  }
+
+  meter(protocol: Protocol, endpoint: string, version: string): RequestMeter {
+    const key = `${protocol} ${version} ${endpoint}`;
+    const known = this.meters.get(key);
+    if (known) return known;
+    const durations = this.durations.labels({ endpoint, version, protocol });
+    const codes = new Map<status, Counter.Internal>();
+    const meter: RequestMeter = {
+      observe: (code, seconds) => {
+        let counter = codes.get(code);
+        if (!counter) {
+          counter = this.requests.labels({ endpoint, version, protocol, code: status[code] });
+          codes.set(code, counter);
+        }
+        counter.inc();
+        durations.observe(seconds);
+      },
+    };
+    this.meters.set(key, meter);
+    return meter;
+  }
+
+  batch(model: string, version: number): (rows: number) => void {
+    const rows = this.batchRows.labels({ model, version: String(version) });
+    return (count) => rows.observe(count);
+  }
+
+  fallback(endpoint: string, reason: string): void {
+    this.fallbacks.inc({ endpoint, reason });
+  }
+
+  featuresWaited(endpoint: string, seconds: number): void {
+    this.featureWait.observe({ endpoint }, seconds);
+  }
+
+  predictionsDropped(count: number): void {
+    this.dropped.inc(count);
+  }
+
+  loadFailed(endpoint: string, code: string): void {
+    this.loadFailures.inc({ endpoint, code });
+  }
+
+  versionFailed(endpoint: string, version: number, assigned: boolean): void {
+    this.versionFailures.inc({ endpoint, version: String(version), assigned: String(assigned) });
+  }
+
+  circuitOpen(open: boolean): void {
+    this.circuit.set(open ? 1 : 0);
+  }
+}

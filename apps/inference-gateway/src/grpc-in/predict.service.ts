@@ -1,0 +1,36 @@
+// Prediction by entity over gRPC. Public in this version, like the Open Inference Protocol beside it.
+import { performance } from 'node:perf_hooks';
+import { status } from '@grpc/grpc-js';
+import { InferenceService, type InferenceServer } from '@headrace/contracts/proto/inference/v1/inference_service';
+import { grpcService, statusOf, type GrpcService } from '@headrace/grpc';
+import type { GatewayMetrics } from '../gateway-metrics';
+import type { ServingTable } from '../serving/serving-table';
+import type { AnswerPrediction } from '../use-cases/answer-prediction';
+
+export function predictService(
+  answerPrediction: AnswerPrediction,
+  table: ServingTable,
+  metrics: GatewayMetrics,
+): GrpcService {
+  return grpcService<InferenceServer>(
+    InferenceService,
+    {
+      async predict(request, context) {
+        const startedAt = performance.now();
+        const observe = (code: status, version: string): void => {
+          const endpoint = table.wanted(request.endpoint) ? request.endpoint : 'unknown';
+          metrics.meter('predict', endpoint, version).observe(code, (performance.now() - startedAt) / 1_000);
+        };
+        try {
+          const { response, version } = await answerPrediction.answer(request, context.remainingMs());
+          observe(status.OK, version ? String(version.number) : '');
+          return response;
+        } catch (error) {
+          observe(statusOf(error).code, '');
+          throw error;
+        }
+      },
+    },
+    { predict: 'public' },
+  );
+}

@@ -1,0 +1,28 @@
+import { baseSettings, defineConfig, type BaseSettings } from '@headrace/service-kit';
+import { z } from 'zod';
+
+const count = (fallback: number, minimum: number, maximum: number) =>
+  z.coerce.number().int().min(minimum).max(maximum).default(fallback);
+
+const gatewaySettings = {
+  /** host:port of the feature store. */
+  FEATURE_STORE_ADDRESS: z.string().min(1),
+  /** Rows of one run of a model; larger requests take several. */
+  GATEWAY_BATCH_ROWS: count(256, 1, 65_536),
+  /** Rows that may wait for one version, and the most that one request may bring. */
+  GATEWAY_QUEUE_ROWS: count(16_384, 1, 1_048_576),
+  /** Answered predictions that are kept in memory while Kafka is away. */
+  GATEWAY_LOG_BUFFER: count(50_000, 1, 5_000_000),
+  GATEWAY_LOG_FLUSH_MS: count(20, 1, 60_000),
+  /** Largest model file. */
+  GATEWAY_MODEL_MIB: count(256, 1, 4_096),
+  /** Resident memory of the process that tries a model before it is loaded here, about 90 MiB of its own included. */
+  GATEWAY_MODEL_MEMORY_MIB: count(512, 128, 65_536),
+  GATEWAY_MODEL_TIMEOUT_MS: count(15_000, 100, 600_000),
+  /** Longest time of one row: a run blocks the event loop. */
+  GATEWAY_MODEL_ROW_MS: z.coerce.number().min(0.01).max(10_000).default(50),
+} as const;
+
+export type GatewaySettings = BaseSettings & z.output<z.ZodObject<typeof gatewaySettings>>;
+
+export const gatewayConfig = defineConfig('inference-gateway', { ...baseSettings, ...gatewaySettings });

@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { ArtifactStore } from '@headrace/artifacts';
+import { nowMicros } from '@headrace/event-time';
+import { BULK_PUBLISHER, LOG_READER, MessagingModule, type BulkPublisher, type LogReader } from '@headrace/messaging';
+import { GrpcModule, LOGGER, Readiness, SETTINGS, type BaseSettings, type Logger } from '@headrace/service-kit';
+import { Module, type BeforeApplicationShutdown, type OnApplicationBootstrap, type Provider } from '@nestjs/common';
+import { DeploymentsListener } from './events-in/deployments.listener';
+import { GatewayMetrics } from './gateway-metrics';
+import { GatewayObserver } from './gateway-observer';
+import { openInferenceService } from './grpc-in/open-inference.service';
+import { predictService } from './grpc-in/predict.service';
+import { FeatureFetcher } from './grpc-out/feature-fetcher';
+import { FeatureStoreClient } from './grpc-out/feature-store.client';
+import type { GatewaySettings } from './inference-gateway.config';
+import { ModelLoader } from './models/model-loader';
+import { VersionPool } from './models/version-pool';
+import { ServingTable } from './serving/serving-table';
+import { AnswerPrediction } from './use-cases/answer-prediction';
+import { FollowDeployments } from './use-cases/follow-deployments';
+
+/** Path of the compiled validation child, where it is not beside this file (specs). */
+export const VALIDATION_CHILD = Symbol('VALIDATION_CHILD');
+const OPEN_INFERENCE_GRPC = Symbol('OPEN_INFERENCE_GRPC');
+const PREDICT_GRPC = Symbol('PREDICT_GRPC');
+
+const models: Provider[] = [
+  {
+    provide: ModelLoader,
+    inject: [ArtifactStore, SETTINGS, { token: VALIDATION_CHILD, optional: true }],
+    useFactory: (store: ArtifactStore, settings: GatewaySettings, child?: string) =>
+      new ModelLoader(store, {
+        childScript: child ?? join(__dirname, 'models', 'validation-child.js'),
+        maxModelBytes: settings.GATEWAY_MODEL_MIB * 1_048_576,
+        limits: {
+          timeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
+          memoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,
+          rowMicros: settings.GATEWAY_MODEL_ROW_MS * 1_000,
+        },
+      }),
+  },
+  {
+    provide: VersionPool,
+    inject: [ModelLoader, SETTINGS, GatewayMetrics, LOGGER],
+    useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) =>
+      new VersionPool(loader, {
+        batcher: (model, version) => ({
+          maxBatchRows: settings.GATEWAY_BATCH_ROWS,
+          maxQueuedRows: settings.GATEWAY_QUEUE_ROWS,
+          onBatch: metrics.batch(model, version),
+        }),
+        onReleaseFault: (error) => logger.warn({ err: error }, 'releasing a model failed'),
+      }),
+  },
+];
+
+const eventsOut: Provider[] = [
+  {
+    provide: GatewayObserver,
+    inject: [BULK_PUBLISHER, LOGGER, GatewayMetrics, SETTINGS],
+    useFactory: (publisher: BulkPublisher, logger: Logger, metrics: GatewayMetrics, settings: GatewaySettings) =>
+      new GatewayObserver({
+        bootId: `gateway/${randomUUID()}`,
+        publisher,
+        logger,
+        metrics,
+        capacity: settings.GATEWAY_LOG_BUFFER,
+        flushEveryMs: settings.GATEWAY_LOG_FLUSH_MS,
+      }),
+  },
+];
+
+const grpcOut: Provider[] = [
+  {
+    provide: FeatureStoreClient,
+    inject: [SETTINGS, GatewayMetrics, LOGGER],
+    useFactory: (settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) =>
+      new FeatureStoreClient({
+        address: settings.FEATURE_STORE_ADDRESS,
+        token: settings.HEADRACE_TOKEN,
+        onCircuit: (open) => {
+          metrics.circuitOpen(open);
+          logger.warn({ open }, 'circuit to the feature store');
+        },
+        onFault: (error) => logger.error({ err: error }, 'the feature store answered with an unexpected error'),
+      }),
+  },
+  {
+    provide: FeatureFetcher,
+    inject: [FeatureStoreClient],
+    useFactory: (client: FeatureStoreClient) => new FeatureFetcher(client),
+  },
+];
+
+const useCases: Provider[] = [
+  {
+    provide: FollowDeployments,
+    inject: [VersionPool, ServingTable, GatewayObserver],
+    useFactory: (pool: VersionPool, table: ServingTable, observer: GatewayObserver) =>
+      new FollowDeployments(pool, table, observer, nowMicros),
+  },
+  {
+    provide: AnswerPrediction,
+    inject: [ServingTable, FeatureFetcher, GatewayObserver],
+    useFactory: (table: ServingTable, features: FeatureFetcher, observer: GatewayObserver) =>
+      new AnswerPrediction(table, features, observer, nowMicros),
+  },
+];
+
+const eventsIn: Provider[] = [
+  {
+    provide: DeploymentsListener,
+    inject: [LOG_READER, FollowDeployments, ServingTable, LOGGER],
+    useFactory: (reader: LogReader, follow: FollowDeployments, table: ServingTable, logger: Logger) =>
+      new DeploymentsListener(reader, follow, table, logger),
+  },
+];
+
+const grpcIn: Provider[] = [
+  {
+    provide: OPEN_INFERENCE_GRPC,
+    inject: [ServingTable, GatewayMetrics, SETTINGS, LOGGER],
+    useFactory: (table: ServingTable, metrics: GatewayMetrics, settings: GatewaySettings, log: Logger) =>
+      openInferenceService({ table, metrics, log, maxRows: settings.GATEWAY_QUEUE_ROWS }),
+  },
+  {
+    provide: PREDICT_GRPC,
+    inject: [AnswerPrediction, ServingTable, GatewayMetrics],
+    useFactory: predictService,
+  },
+];
+
+@Module({
+  providers: [
+    ServingTable,
+    { provide: GatewayMetrics, useFactory: () => new GatewayMetrics() },
+    ...models,
+    ...eventsOut,
+    ...grpcOut,
+    ...useCases,
+    ...eventsIn,
+    ...grpcIn,
+  ],
+  exports: [OPEN_INFERENCE_GRPC, PREDICT_GRPC],
+})
+class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    private readonly listener: DeploymentsListener,
+    private readonly followDeployments: FollowDeployments,
+    private readonly table: ServingTable,
+    private readonly observer: GatewayObserver,
+    private readonly features: FeatureStoreClient,
+    private readonly metrics: GatewayMetrics,
+    private readonly readiness: Readiness,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.readiness.register('deployments', () => this.table.notReadyReason());
+    this.metrics.observeState({ logBuffered: () => this.observer.buffered, versions: () => this.servedVersions() });
+    // Not awaited: it serves what it knows as soon as it knows it, and waits for Kafka without holding up the start.
+    void this.listener.start();
+  }
+
+  /** After the gRPC server has closed (its module comes first), before messaging leaves Kafka. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.followDeployments.stop();
+    await this.observer.close(SHUTDOWN_FLUSH_MS);
+    await this.listener.stop();
+    this.features.close();
+  }
+
+  private servedVersions(): ReturnType<Parameters<GatewayMetrics['observeState']>[0]['versions']> {
+    return this.table.active().flatMap(({ deployment, versions }) =>
+      versions.map(({ number, role, weight, loaded }) => ({
+        endpoint: deployment.endpoint,
+        version: String(number),
+        role,
+        weight,
+        queuedRows: loaded.batcher.queuedRows,
+      })),
+    );
+  }
+}
+
+const SHUTDOWN_FLUSH_MS = 5_000;
+
+@Module({
+  imports: [
+    MessagingModule.forServiceAsync({
+      inject: [SETTINGS, LOGGER],
+      useFactory: (settings: BaseSettings, logger: Logger) => ({
+        service: 'inference-gateway',
+        brokers: settings.KAFKA_BROKERS.split(','),
+        logger,
+      }),
+    }),
+    GatewayCoreModule,
+    GrpcModule.forServices([GatewayCoreModule], [OPEN_INFERENCE_GRPC, PREDICT_GRPC]),
+  ],
+})
+export class InferenceGatewayModule {}

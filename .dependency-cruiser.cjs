@@ -26,7 +26,7 @@ module.exports = {
     {
       name: 'one-importer-of-kafkajs',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: '^libs/messaging/' },
+      from: { path: '^(apps|libs)/', pathNot: '^libs/messaging/|^apps/[^/]+/test/' },
       to: { path: 'node_modules/kafkajs' },
     },
     {

@@ -27,14 +27,15 @@ export function featureAt(
     input === undefined
       ? inWindow.map(() => 0n)
       : inWindow.map(({ inputs }) => inputs[input] ?? null).filter((value) => value !== null);
+  const count = BigInt(values.length);
   const sum = values.reduce((total, value) => total + value, 0n);
   const sumOfSquares = values.reduce((total, value) => total + value * value, 0n);
   const sorted = [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   return finishAggregate(feature.function, {
-    count: BigInt(values.length),
-    sum,
-    sumOfSquares,
-    min: sorted[0],
-    max: sorted.at(-1),
+    count: values.length,
+    sum: Number(sum),
+    radicand: Number(count * sumOfSquares - sum * sum),
+    min: Number(sorted[0] ?? 0),
+    max: Number(sorted.at(-1) ?? 0),
   });
 }

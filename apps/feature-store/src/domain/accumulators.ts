@@ -1,9 +1,12 @@
 // Which exact accumulators a set of features needs, and how features are finished from them. Both readers (SQL of
 // Postgres for online reads, SQL of DuckDB for training sets) fetch these columns and finish them here.
-import { finishAggregate } from './aggregate';
+import { finishAggregate, radicandOf } from './aggregate';
 import type { CompiledFeature } from './feature-view';
 
-export type AccumulatorKind = 'count' | 'sum' | 'sumOfSquares' | 'min' | 'max';
+/**
+ * Sums are wanted rounded to the nearest double, which is what a reader may send, or whole, to be computed with.
+ */
+export type AccumulatorKind = 'count' | 'sum' | 'wholeSum' | 'sumOfSquares' | 'min' | 'max';
 
 export interface AccumulatorColumn {
   readonly kind: AccumulatorKind;
@@ -12,17 +15,20 @@ export interface AccumulatorColumn {
   readonly windowMicros: number;
 }
 
+/** bigint: exact. number: exact, or the nearest double of the exact one. null: no record. */
+export type AccumulatorValue = bigint | number | null | undefined;
+
 export interface AccumulatorPlan {
   readonly columns: readonly AccumulatorColumn[];
   /** Values of the features, in their order, from the values of the columns; NaN = missing. */
-  readonly finish: (values: readonly (bigint | null | undefined)[]) => number[];
+  readonly finish: (values: readonly AccumulatorValue[]) => number[];
 }
 
 const NEEDS: Readonly<Record<CompiledFeature['function'], readonly AccumulatorKind[]>> = {
   count: ['count'],
   sum: ['count', 'sum'],
   mean: ['count', 'sum'],
-  stddev: ['count', 'sum', 'sumOfSquares'],
+  stddev: ['count', 'wholeSum', 'sumOfSquares'],
   min: ['count', 'min'],
   max: ['count', 'max'],
 };
@@ -37,16 +43,21 @@ export function planAccumulators(features: readonly CompiledFeature[]): Accumula
     indexes.set(key, columns.length);
     return columns.push(column) - 1;
   };
-  const finishers = features.map(({ function: kind, input, windowMicros }) => {
-    const at = Object.fromEntries(NEEDS[kind].map((need) => [need, indexOf({ kind: need, input, windowMicros })]));
-    return (values: readonly (bigint | null | undefined)[]): number => {
-      const value = (need: AccumulatorKind): bigint | undefined => values[at[need] ?? -1] ?? undefined;
+  const finishers = features.map((feature) => {
+    const { function: kind, input, windowMicros } = feature;
+    const at: Partial<Record<AccumulatorKind, number>> = {};
+    for (const need of NEEDS[kind]) at[need] = indexOf({ kind: need, input, windowMicros });
+    return (values: readonly AccumulatorValue[]): number => {
+      const value = (need: AccumulatorKind): bigint | number => values[at[need] ?? -1] ?? 0;
       return finishAggregate(kind, {
-        count: value('count') ?? 0n,
-        sum: value('sum') ?? 0n,
-        sumOfSquares: value('sumOfSquares') ?? 0n,
-        min: value('min'),
-        max: value('max'),
+        count: Number(value('count')),
+        sum: Number(value('sum')),
+        radicand:
+          kind === 'stddev'
+            ? radicandOf(BigInt(value('count')), BigInt(value('wholeSum')), BigInt(value('sumOfSquares')))
+            : 0,
+        min: Number(value('min')),
+        max: Number(value('max')),
       });
     };
   });

@@ -2,41 +2,48 @@ import type { FeatureView } from '@headrace/definitions';
 
 export type AggregateFunction = FeatureView['spec']['features'][number]['function'];
 
-/** What one aggregate needs of the records in its window: exact whole numbers, the same in whatever order they came. */
+/**
+ * What one aggregate needs of the records in its window. Each number stands for an exact whole number that was rounded
+ * once, to the nearest double: the same in whatever order the records came.
+ */
 export interface Accumulators {
   /** Records with a value (count without `of`: all records). */
-  readonly count: bigint;
-  /** Units of 1e-9; 0 without records. */
-  readonly sum: bigint;
-  /** Units of 1e-18; 0 without records. */
-  readonly sumOfSquares: bigint;
-  readonly min: bigint | undefined;
-  readonly max: bigint | undefined;
+  readonly count: number;
+  /** Σx in units of 1e-9. */
+  readonly sum: number;
+  /** n·Σx² − (Σx)² in units of 1e-18: see radicandOf. */
+  readonly radicand: number;
+  /** In units of 1e-9. */
+  readonly min: number;
+  readonly max: number;
 }
 
 /** NaN stands for missing. */
 export const MISSING = NaN;
 
 /**
- * The value of a feature: the only place where exact accumulators become a double, for online reads and training sets
- * alike. An empty window has count 0; every other function is missing (NaN) then. stddev is that of a population
- * (ddof 0): sqrt(n·Σx² − (Σx)²) / n, whose radicand is exact.
+ * The value of a feature: the only place where accumulators become one, for online reads and training sets alike. An
+ * empty window has count 0; every other function is missing (NaN) then. stddev is that of a population (ddof 0).
  */
 export function finishAggregate(kind: AggregateFunction, accumulators: Accumulators): number {
-  const { count, sum, sumOfSquares, min, max } = accumulators;
-  const n = Number(count);
-  if (kind === 'count') return n;
-  if (count === 0n) return MISSING;
+  const { count, sum, radicand, min, max } = accumulators;
+  if (kind === 'count') return count;
+  if (count === 0) return MISSING;
   switch (kind) {
     case 'sum':
-      return Number(sum) / 1e9;
+      return sum / 1e9;
     case 'mean':
-      return Number(sum) / (n * 1e9);
+      return sum / (count * 1e9);
     case 'min':
-      return min === undefined ? MISSING : Number(min) / 1e9;
+      return min / 1e9;
     case 'max':
-      return max === undefined ? MISSING : Number(max) / 1e9;
+      return max / 1e9;
     case 'stddev':
-      return Math.sqrt(Number(count * sumOfSquares - sum * sum)) / (n * 1e9);
+      return Math.sqrt(radicand) / (count * 1e9);
   }
+}
+
+/** n²·variance, exact until its one rounding: the usual difference of large numbers loses nothing. */
+export function radicandOf(count: bigint, sum: bigint, sumOfSquares: bigint): number {
+  return Number(count * sumOfSquares - sum * sum);
 }

@@ -1,11 +1,11 @@
-import { BIGINT, INTEGER, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
+import { BIGINT, INTEGER, type DuckDBConnection } from '@duckdb/node-api';
 import { doubleValue, stringValue, type Fields } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { compiled, everyAggregate, featureView, randomNumbers } from '../../test/builders';
 import { featureAt, type OracleRecord } from '../../test/oracle';
 import type { CompiledView } from '../domain/feature-view';
 import { TableWriter, withDuckDb } from './duckdb';
-import { joinFeatures, RecordTable } from './point-in-time-join';
+import { EntityIds, joinFeatures, RecordTable } from './point-in-time-join';
 
 interface Arrival {
   readonly eventTime: number;
@@ -43,13 +43,17 @@ function recordsOf(view: CompiledView, records: readonly Arrival[]): OracleRecor
   });
 }
 
-async function fillSpine(connection: DuckDBConnection, spine: readonly { t: number; entity: string }[]): Promise<void> {
+async function fillSpine(
+  connection: DuckDBConnection,
+  ids: EntityIds,
+  spine: readonly { t: number; entity: string }[],
+): Promise<void> {
   const writer = await TableWriter.create(connection, 'spine', [
     { name: 'idx', type: INTEGER },
     { name: 't', type: BIGINT },
-    { name: 'origin', type: VARCHAR },
+    { name: 'origin', type: INTEGER },
   ]);
-  spine.forEach(({ t, entity }, idx) => writer.write([idx, BigInt(t), entity]));
+  spine.forEach(({ t, entity }, idx) => writer.write([idx, BigInt(t), ids.idOf(entity)]));
   writer.close();
 }
 
@@ -70,10 +74,11 @@ describe('the point-in-time join', () => {
     }));
     const features = [...view.features.values()];
     await withDuckDb({ memoryLimit: '500MB', threads: 2 }, async (connection) => {
-      const table = await RecordTable.create(connection, 'records', view);
+      const ids = new EntityIds();
+      const table = await RecordTable.create(connection, 'records', view, ids);
       records.forEach((record) => table.add(record));
       table.close();
-      await fillSpine(connection, spine);
+      await fillSpine(connection, ids, spine);
       const joined: (readonly number[])[] = [];
       await joinFeatures(
         connection,

@@ -7,7 +7,7 @@ import type { CompiledView } from '../domain/feature-view';
 import type { Fault, TrainingColumn } from '../domain/training-columns';
 import type { Dataset } from './dataset';
 import { identifier, literal, TableWriter } from './duckdb';
-import { joinFeatures, RecordTable, type JoinedView } from './point-in-time-join';
+import { EntityIds, joinFeatures, RecordTable, type JoinedView } from './point-in-time-join';
 import { scanRecords, type HistoricalRecord } from './scan-records';
 
 export interface TrainingSetRequest {
@@ -107,10 +107,16 @@ interface Taker {
 }
 
 async function readRecords(connection: DuckDBConnection, request: TrainingSetRequest): Promise<JoinedView[]> {
-  const takers = [await spineTaker(connection, request), await labelTaker(connection, request.plan)];
+  const ids = new Map(Object.keys(request.plan.spec.spine.entities).map((entity) => [entity, new EntityIds()]));
+  const takers = [await spineTaker(connection, request, ids), await labelTaker(connection, request.plan)];
   const joined: JoinedView[] = [];
   for (const [index, view] of viewsOf(request.columns).entries()) {
-    const table = await RecordTable.create(connection, `records_${index}`, view);
+    const table = await RecordTable.create(
+      connection,
+      `records_${index}`,
+      view,
+      ids.get(view.entity) ?? new EntityIds(),
+    );
     takers.push({
       stream: view.stream,
       sources: view.sources,
@@ -142,7 +148,11 @@ async function readRecords(connection: DuckDBConnection, request: TrainingSetReq
   return joined;
 }
 
-async function spineTaker(connection: DuckDBConnection, request: TrainingSetRequest): Promise<Taker> {
+async function spineTaker(
+  connection: DuckDBConnection,
+  request: TrainingSetRequest,
+  ids: ReadonlyMap<string, EntityIds>,
+): Promise<Taker> {
   const { spine } = request.plan.spec;
   const entities = Object.entries(spine.entities).map(([name, source]) => ({
     name,
@@ -155,7 +165,7 @@ async function spineTaker(connection: DuckDBConnection, request: TrainingSetRequ
     { name: 't', type: BIGINT },
     { name: 'partition', type: INTEGER },
     { name: 'offset', type: BIGINT },
-    ...entities.map(({ name }) => ({ name: entityColumn(request.plan, name), type: VARCHAR })),
+    ...entities.map(({ name }) => ({ name: entityColumn(request.plan, name), type: INTEGER })),
     ...requested.map((_, index) => ({ name: `request_${index}`, type: DOUBLE })),
   ]);
   const from = request.fromMicros === 0 ? -Infinity : request.fromMicros;
@@ -171,9 +181,9 @@ async function spineTaker(connection: DuckDBConnection, request: TrainingSetRequ
         BigInt(eventTime),
         partition,
         BigInt(offset),
-        ...entities.map(({ expression }) => {
+        ...entities.map(({ name, expression }) => {
           const entity = expression(fields);
-          return entity === undefined ? null : String(entity);
+          return entity === undefined ? null : (ids.get(name)?.idOf(String(entity)) ?? null);
         }),
         ...requested.map(({ expression }) => asNumber(expression(fields)) ?? null),
       ]);

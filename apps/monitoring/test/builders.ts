@@ -1,0 +1,106 @@
+// Data of the specs: seeded, so that every run sees the same.
+import { MICROS } from '@headrace/event-time';
+import { readProfile, type ReferenceProfile } from '../src/domain/reference-profile';
+import { binaryPerformance } from '../src/domain/statistics/performance';
+import { binCounts, quantileEdges } from '../src/domain/statistics/psi';
+
+/** 2001-02-05T00:00:00Z, a window's start. */
+export const DAY_ONE = 981_331_200 * MICROS.s;
+
+/** Uniform on [0, 1): mulberry32, a small generator whose whole state is the seed. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+export interface Case {
+  readonly predictionId: string;
+  readonly key: string;
+  readonly asOfMicros: number;
+  readonly labelTimeMicros: number;
+  readonly features: readonly number[];
+  readonly score: number;
+  readonly label: number;
+}
+
+export interface CasesOptions {
+  readonly seed: number;
+  readonly days: number;
+  readonly perDay: number;
+  readonly fromMicros?: number;
+  readonly prefix?: string;
+  /** From this day on the scores shrink and the truth does not: inputs and performance both move. */
+  readonly driftFromDay?: number;
+}
+
+export const FEATURES = ['distance', 'delay'] as const;
+
+/** Requests evenly over time; the score is the true probability, until the drift begins. */
+export function cases(options: CasesOptions): Case[] {
+  const { seed, days, perDay, fromMicros = DAY_ONE, prefix = 'p', driftFromDay = Infinity } = options;
+  const random = randomFrom(seed);
+  return Array.from({ length: days * perDay }, (_, index) => {
+    const asOfMicros = fromMicros + Math.floor((index / perDay) * MICROS.d);
+    const truth = 0.05 + 0.9 * random() * random();
+    const score = index / perDay >= driftFromDay ? truth * 0.2 : truth;
+    return {
+      predictionId: `${prefix}-${String(index).padStart(6, '0')}`,
+      key: `${prefix}-key-${index}`,
+      asOfMicros,
+      labelTimeMicros: asOfMicros + Math.floor((0.5 + random()) * MICROS.h),
+      features: [random() * 1_000, random() < 0.04 ? Number.NaN : truth + random()],
+      score,
+      label: random() < (index / perDay >= driftFromDay ? Math.min(truth * 1.8, 1) : truth) ? 1 : 0,
+    };
+  });
+}
+
+/** profile.json as the trainer would write it over these cases. */
+export function profileJson(reference: readonly Case[]): string {
+  const scores = reference.map((one) => one.score);
+  const labels = reference.map((one) => one.label);
+  const performance = binaryPerformance(labels, scores);
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return JSON.stringify({
+    contract: 'headrace.dev/profile/v1',
+    run_id: 'run-1',
+    task: 'binary',
+    rows: { training: reference.length, validation: reference.length },
+    features: FEATURES.map((name, column) =>
+      describe(
+        name,
+        reference.map((one) => one.features[column] ?? Number.NaN),
+      ),
+    ),
+    prediction: describe('prediction', scores),
+    label: { mean: mean(labels) },
+    performance: {
+      auc: { value: performance.auc },
+      brier: { value: performance.brier },
+      log_loss: { value: performance.log_loss },
+    },
+  });
+}
+
+export function profileOf(reference: readonly Case[]): ReferenceProfile {
+  return readProfile(profileJson(reference));
+}
+
+function describe(name: string, values: readonly number[]): object {
+  const present = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  const inner = quantileEdges(present);
+  const mean = present.reduce((sum, value) => sum + value, 0) / present.length;
+  return {
+    name,
+    mean,
+    std: Math.sqrt(present.reduce((sum, value) => sum + (value - mean) ** 2, 0) / present.length),
+    edges: [present[0], ...inner, present.at(-1)],
+    counts: binCounts(present, inner, 'left'),
+    sample: present.filter((_, index) => index % Math.ceil(present.length / 1_000) === 0),
+  };
+}

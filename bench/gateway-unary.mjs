@@ -50,7 +50,15 @@ function waitForLine(child, find) {
   });
 }
 
-async function load(port, path, body, inFlight) {
+/** Microseconds of CPU that a process has used; NaN where the system does not say. */
+async function cpuMicros(pid) {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+async function load(server, path, body, inFlight) {
+  const { port, pid } = server;
   const plan = {
     port,
     path,
@@ -61,7 +69,10 @@ async function load(port, path, body, inFlight) {
     measureMs: MEASURE_MS,
   };
   const child = start(1, [join(here, 'http2-load.mjs'), JSON.stringify(plan)]);
+  await waitForLine(child, (line) => (line === 'warm' ? line : undefined));
+  const before = await cpuMicros(pid);
   const result = await waitForLine(child, (line) => (line.startsWith('{') ? JSON.parse(line) : undefined));
+  result.cpuMicros = ((await cpuMicros(pid)) - before) / result.requests;
   if (result.failed > 0) throw new Error(`${result.failed} of ${result.requests} requests failed`);
   return result;
 }
@@ -157,24 +168,24 @@ try {
     `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; ` +
       (canPin ? 'server on core 0, load on core 1' : 'not pinned: taskset or a second core is missing'),
   );
-  console.log('in flight   ModelInfer/s   p50 µs   p99 µs   |   echo/s   p50 µs   p99 µs   |   share of the echo');
+  console.log('in flight   ModelInfer/s   p50 µs   p99 µs   CPU µs  |   echo/s   p50 µs   p99 µs   CPU µs');
   for (const inFlight of [1, 16, 64]) {
-    const infer = await load(gatewayPort, '/inference.GRPCInferenceService/ModelInfer', body, inFlight);
+    const infer = await load({ port: gatewayPort, pid: gateway.pid }, '/inference.GRPCInferenceService/ModelInfer', body, inFlight);
     const answer = inference.ModelInferResponse.decode(Buffer.from(infer.example, 'base64'));
     const probabilities = answer.outputs.findIndex(({ name }) => name === 'probabilities');
     if (answer.rawOutputContents[probabilities]?.byteLength !== 8) throw new Error('the answer holds no probabilities');
-    const bare = await load(echoPort, '/bench.Echo/Echo', body, inFlight);
+    const bare = await load({ port: echoPort, pid: echo.pid }, '/bench.Echo/Echo', body, inFlight);
     const cells = [
       [inFlight, 9],
       [infer.perSecond, 15],
       [infer.p50Micros, 9],
       [infer.p99Micros, 9],
-      ['|', 4],
+      [infer.cpuMicros.toFixed(0), 9],
+      ['|', 3],
       [bare.perSecond, 9],
       [bare.p50Micros, 9],
       [bare.p99Micros, 9],
-      ['|', 4],
-      [`${Math.round((100 * infer.perSecond) / bare.perSecond)} %`, 8],
+      [bare.cpuMicros.toFixed(0), 9],
     ];
     console.log(cells.map(([value, width]) => String(value).padStart(width)).join(''));
   }

@@ -4,7 +4,7 @@
 //   node http2-load.mjs '{"port":1,"path":"/pkg.Service/Method","body":"<base64 of the message>","inFlight":16,
 //                         "connections":4,"warmUpMs":1000,"measureMs":4000}'
 //
-// Prints {requests, failed, perSecond, p50Micros, p99Micros, example: <base64 of one answer>}.
+// Prints "warm" when measuring begins, then {requests, failed, perSecond, p50Micros, p99Micros, example: <base64 of one answer>}.
 import { connect } from 'node:net';
 
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 };
@@ -169,6 +169,7 @@ for (let index = 0; index < options.inFlight; index += 1) connections[index % co
 for (const connection of connections) connection.flush();
 setTimeout(() => {
   statistics.reset();
+  process.stdout.write('warm\n');
   setTimeout(() => {
     statistics.stopped = true;
     process.stdout.write(`${JSON.stringify(statistics.summary())}\n`, () => process.exit(0));

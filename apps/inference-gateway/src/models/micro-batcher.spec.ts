@@ -1,0 +1,92 @@
+import { FirstFeatureModel } from '../../test/builders';
+import { MicroBatcher, type BatcherOptions } from './micro-batcher';
+import type { Outputs } from './tensors';
+
+const WIDTH = 3;
+
+function aBatcher(model: FirstFeatureModel, options: Partial<BatcherOptions> = {}): MicroBatcher {
+  return new MicroBatcher(model, { maxBatchRows: 64, maxQueuedRows: 10_000, ...options });
+}
+
+function rowsOf(...first: number[]): Float32Array {
+  return Float32Array.from(first.flatMap((value) => [value, -1, -1]));
+}
+
+function probabilities(outputs: Outputs): number[] {
+  return Array.from(outputs['probabilities']?.data ?? [], Number).filter((_, index) => index % 2 === 1);
+}
+
+describe('micro-batching', () => {
+  it('gives each of many concurrent callers the answers to its own rows', async () => {
+    const model = new FirstFeatureModel(WIDTH);
+    const batcher = aBatcher(model);
+    const answers: Promise<void>[] = [];
+    let next = 0;
+    for (let caller = 0; caller < 500; caller += 1) {
+      const own = Array.from({ length: 1 + (caller % 5) }, () => (next += 1));
+      answers.push(
+        batcher.infer(rowsOf(...own), own.length).then((outputs) => {
+          expect(probabilities(outputs)).toEqual(own);
+          expect(Array.from(outputs['label']?.data ?? [], Number)).toEqual(own);
+          expect(outputs['probabilities']?.dims).toEqual([own.length, 2]);
+        }),
+      );
+      if (caller % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(answers);
+    expect(batcher.queuedRows).toBe(0);
+    expect(model.batches.length).toBeLessThan(100);
+    expect(model.batches.reduce((sum, rows) => sum + rows, 0)).toBe(next);
+  });
+
+  it('runs what waits together, at most a batch at once', async () => {
+    const model = new FirstFeatureModel(WIDTH);
+    const batcher = aBatcher(model);
+    await Promise.all(Array.from({ length: 100 }, (_, index) => batcher.infer(rowsOf(index), 1)));
+    expect(model.batches).toEqual([64, 36]);
+  });
+
+  it('spreads a request that is larger than a batch over several runs and puts it together again', async () => {
+    const model = new FirstFeatureModel(WIDTH);
+    const batcher = aBatcher(model, { maxBatchRows: 4 });
+    const large = Array.from({ length: 11 }, (_, index) => index + 10);
+    const [small, outputs, after] = await Promise.all([
+      batcher.infer(rowsOf(1, 2), 2),
+      batcher.infer(rowsOf(...large), large.length),
+      batcher.infer(rowsOf(3), 1),
+    ]);
+    expect(probabilities(small)).toEqual([1, 2]);
+    expect(probabilities(outputs)).toEqual(large);
+    expect(outputs['probabilities']?.dims).toEqual([11, 2]);
+    expect(probabilities(after)).toEqual([3]);
+    expect(model.batches).toEqual([4, 4, 4, 2]);
+  });
+
+  it('refuses rows beyond its bound at once, and takes them again when there is room', async () => {
+    const batcher = aBatcher(new FirstFeatureModel(WIDTH), { maxQueuedRows: 2 });
+    const accepted = batcher.infer(rowsOf(1, 2), 2);
+    await expect(batcher.infer(rowsOf(3), 1)).rejects.toMatchObject({ kind: 'exhausted', code: 'queue_full' });
+    await accepted;
+    expect(probabilities(await batcher.infer(rowsOf(4), 1))).toEqual([4]);
+  });
+
+  it('fails only the caller whose row the model cannot take', async () => {
+    const model = new FirstFeatureModel(WIDTH, (features) => {
+      if (features.includes(666)) throw new Error('poison');
+    });
+    const batcher = aBatcher(model);
+    const results = await Promise.allSettled([1, 666, 3].map((value) => batcher.infer(rowsOf(value), 1)));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    const third = results[2];
+    expect(third?.status === 'fulfilled' && probabilities(third.value)).toEqual([3]);
+    expect(batcher.queuedRows).toBe(0);
+  });
+
+  it('answers nobody with rows of a model that gives another number of rows', async () => {
+    const model = new FirstFeatureModel(WIDTH);
+    jest.spyOn(model, 'run').mockResolvedValue({ probabilities: { data: new Float32Array(2), dims: [1, 2] } });
+    const batcher = aBatcher(model);
+    const results = await Promise.allSettled([batcher.infer(rowsOf(1, 2), 2), batcher.infer(rowsOf(3, 4), 2)]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+});

@@ -29,6 +29,8 @@ export class Claim {
 
   /** Whoever comes next may fit the run, if it is not finished. */
   async release(): Promise<void> {
+    // A lost session has freed the lock by itself.
+    if (this.session.isReleased) return;
     try {
       await this.session.query('UPDATE runs SET claim = NULL WHERE run_id = $1 AND claim = $2', [
         this.runId,

@@ -1,5 +1,5 @@
-import { aPlan, digestOf } from '../../test/builders';
-import { improvementOf, readProgress, readTrainerResult, trainerSpec, type TrainerResult } from './trainer-contract';
+import { anInterval as interval, aPlan, aTrainerResult, digestOf } from '../../test/builders';
+import { improvementOf, readProgress, readTrainerResult, trainerSpec } from './trainer-contract';
 
 const spec = trainerSpec({
   runId: 'run-1',
@@ -13,34 +13,6 @@ const spec = trainerSpec({
   champion: null,
   outputDirectory: '/work/run-1/out',
 });
-
-const interval = { value: 0.7, low: 0.6, high: 0.8 };
-
-function aResult(fields: Partial<TrainerResult> = {}): TrainerResult {
-  return {
-    contract: 'headrace.dev/trainer/v1',
-    run_id: 'run-1',
-    model: { digest: digestOf('b'), size_bytes: 10 },
-    profile: { digest: digestOf('c') },
-    signature: {
-      inputs: [{ name: 'features', datatype: 'FP32', shape: [-1, 2] }],
-      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [-1, 2] }],
-    },
-    features: ['distance', 'delay_3h'],
-    task: 'binary',
-    training_set: { digest: digestOf('a') },
-    refit: true,
-    shuffle_labels: false,
-    rows: { train: 80, validation: 20, registered: 100 },
-    event_time: { train_from: 1, registered_to: 2 },
-    metrics: { validation: { auc: interval } },
-    champion: null,
-    seed: 7,
-    environment: { lock_digest: digestOf('d') },
-    parity: { max_abs_difference: 1e-7 },
-    ...fields,
-  };
-}
 
 const read = (result: unknown) => readTrainerResult(JSON.stringify(result), spec);
 
@@ -67,11 +39,11 @@ describe('the specification for the trainer', () => {
 
 describe('the result of the trainer', () => {
   it('is read when it answers the specification', () => {
-    expect(read(aResult())).toEqual({ kind: 'result', result: aResult() });
+    expect(read(aTrainerResult())).toEqual({ kind: 'result', result: aTrainerResult() });
   });
 
   it('may hold more than is read', () => {
-    expect(read({ ...aResult(), carbon: { grams: 1 } })).toMatchObject({ kind: 'result' });
+    expect(read({ ...aTrainerResult(), carbon: { grams: 1 } })).toMatchObject({ kind: 'result' });
   });
 
   it('is refused when it is no JSON', () => {
@@ -79,7 +51,7 @@ describe('the result of the trainer', () => {
   });
 
   it('is refused with the field that is wrong', () => {
-    expect(read({ ...aResult(), rows: { train: -1, validation: 20, registered: 100 } })).toEqual({
+    expect(read({ ...aTrainerResult(), rows: { train: -1, validation: 20, registered: 100 } })).toEqual({
       kind: 'invalid',
       message: expect.stringContaining('rows.train') as string,
     });
@@ -92,14 +64,17 @@ describe('the result of the trainer', () => {
     ['labels shuffled against orders', { shuffle_labels: true }, 'shuffle_labels: found true, asked for false'],
     ['columns in another order', { features: ['delay_3h', 'distance'] }, 'features: found delay_3h, distance'],
   ])('is refused when it is of %s', (_what, fields, message) => {
-    expect(read(aResult(fields))).toEqual({ kind: 'invalid', message: expect.stringContaining(message) as string });
+    expect(read(aTrainerResult(fields))).toEqual({
+      kind: 'invalid',
+      message: expect.stringContaining(message) as string,
+    });
   });
 
   it('gives the improvement on the champion whatever the loss is called', () => {
     const champion = { version: '1', metrics: {} };
-    expect(improvementOf(aResult({ champion: { ...champion, brier_difference: interval } }))).toEqual(interval);
-    expect(improvementOf(aResult({ champion: { ...champion, mse_difference: interval } }))).toEqual(interval);
-    expect(improvementOf(aResult())).toBeUndefined();
+    expect(improvementOf(aTrainerResult({ champion: { ...champion, brier_difference: interval } }))).toEqual(interval);
+    expect(improvementOf(aTrainerResult({ champion: { ...champion, mse_difference: interval } }))).toEqual(interval);
+    expect(improvementOf(aTrainerResult())).toBeUndefined();
   });
 });
 

@@ -12,6 +12,9 @@ const POLL_MS = 250;
 const PAUSE_AFTER_FAULT_MS = 1_000;
 const HEARTBEAT_MS = 500;
 
+/** Why a worker may not go on with its run. */
+type Loss = 'run-ended' | 'session-lost';
+
 /**
  * Fits runs that are in state `fitting`, each by one worker at a time. Where this process ends in between, however, the
  * next one goes on: with the result when the trainer had finished, else with the fit.
@@ -52,18 +55,26 @@ export class FitWorker implements OnApplicationBootstrap, BeforeApplicationShutd
         this.logger.error({ err: error }, 'a training worker met a fault and goes on');
         pause = PAUSE_AFTER_FAULT_MS;
       }
-      if (pause > 0) await delay(pause, undefined, { signal }).catch(onlyAbort);
+      if (pause > 0) await this.pause(pause);
     }
+  }
+
+  /** Ends at once when the service stops. */
+  private async pause(milliseconds: number): Promise<void> {
+    const { signal } = this.stopping;
+    await delay(milliseconds, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   }
 
   private async workOn(claim: Claim): Promise<void> {
     const lost = new AbortController();
     const heart = setInterval(() => {
       claim.beat().then(
-        (isHeld) => isHeld || lost.abort(),
+        (isHeld) => isHeld || lost.abort('run-ended' satisfies Loss),
         (error: unknown) => {
           this.logger.warn({ err: error, runId: claim.runId }, 'the claim of a run is lost with its session');
-          lost.abort();
+          lost.abort('session-lost' satisfies Loss);
         },
       );
     }, HEARTBEAT_MS);
@@ -103,9 +114,9 @@ export class FitWorker implements OnApplicationBootstrap, BeforeApplicationShutd
     });
     if (outcome.kind === 'fitted') return outcome.result;
     if (outcome.kind === 'interrupted') {
-      this.logger.info({ runId, stopping: this.stopping.signal.aborted }, 'the trainer was ended');
+      this.logger.info({ runId, why: String(signal.reason) }, 'the trainer was ended');
       // A cancelled run leaves nothing; one that is only interrupted goes on later.
-      if (!this.stopping.signal.aborted && !(await claim.beat())) await this.trainer.clear(runId);
+      if (signal.reason === ('run-ended' satisfies Loss)) await this.trainer.clear(runId);
       return undefined;
     }
     if (await this.fitRun.fail(claim, outcome.failure)) await this.trainer.clear(runId);
@@ -118,8 +129,4 @@ function failureOfFault(error: unknown): { code: string; message: string; retria
   if (error instanceof DomainError) return { code: error.code, message: error.message, retriable: error.retriable };
   const message = error instanceof Error ? error.message : String(error);
   return { code: 'fit_failed', message, retriable: true };
-}
-
-function onlyAbort(error: unknown): void {
-  if (!(error instanceof Error) || error.name !== 'AbortError') throw error;
 }

@@ -1,4 +1,4 @@
-// npm run generate: everything that is made from proto/ and from the event catalogue.
+// npm run generate: everything that is made from proto/, from the event catalogue and from deploy/grafana/src.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { repository, runChild, runScript } from './child.mjs';
@@ -11,5 +11,7 @@ await runScript(async () => {
   const environment = { PATH: `${programs}${delimiter}${process.env.PATH}` };
   const code = await runChild(join(programs, 'buf'), ['generate'], { environment });
   const documents = join(repository, 'tools', 'generate-docs.mjs');
-  return code !== 0 || !existsSync(documents) ? code : runChild(process.execPath, [documents]);
+  if (code !== 0 || !existsSync(documents)) return code;
+  const dashboards = join(repository, 'tools', 'generate-dashboards.mjs');
+  return (await runChild(process.execPath, [documents])) || runChild(process.execPath, [dashboards]);
 });

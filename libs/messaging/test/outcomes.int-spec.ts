@@ -117,7 +117,6 @@ describe('outcomes', () => {
   });
 
   afterAll(async () => {
-    if (process.env['SPEC_LOG']) console.log(JSON.stringify(running.warnings.slice(0, 60), null, 1));
     await running.stop();
     await dataSource.destroy();
     await database.drop();

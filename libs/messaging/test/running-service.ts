@@ -71,8 +71,7 @@ const QUICK: Partial<Tuning> = {
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const fatal: Error[] = [];
   const warnings: { fields: object; message: string }[] = [];
-  const note = (fields: object, message: string): void =>
-    void warnings.push({ fields: { ...fields, at: Date.now() % 1e6 }, message });
+  const note = (fields: object, message: string): void => void warnings.push({ fields, message });
 
   @Global()
   @Module({ providers: [{ provide: DataSource, useValue: options.dataSource }], exports: [DataSource] })

@@ -33,31 +33,30 @@ export const kafka = (): Kafka => new Kafka({ brokers: testKafkaBrokers(), logLe
 export async function recordsOf(topic: string): Promise<KafkaMessage[]> {
   const client = kafka();
   const admin = client.admin();
-  await admin.connect();
-  const exists = (await admin.listTopics()).includes(topic);
-  const ends = exists ? await admin.fetchTopicOffsets(topic) : [];
-  const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  const groupId = uniqueName('spec');
+  const consumer = client.consumer({ groupId, maxWaitTimeInMs: 50 });
   const records: KafkaMessage[] = [];
-  if (wanted > 0) {
-    const groupId = uniqueName('spec');
-    const consumer = client.consumer({ groupId, maxWaitTimeInMs: 50 });
+  await admin.connect();
+  try {
+    if (!(await admin.listTopics()).includes(topic)) return [];
+    const ends = await admin.fetchTopicOffsets(topic);
+    const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    if (wanted === 0) return [];
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await new Promise<void>((resolve) => {
-      void consumer.run({
-        autoCommit: false,
-        eachMessage: ({ message }) => {
-          records.push(message);
-          if (records.length >= wanted) resolve();
-          return Promise.resolve();
-        },
-      });
+    await new Promise<void>((resolve, reject) => {
+      const eachMessage = ({ message }: { message: KafkaMessage }): Promise<void> => {
+        records.push(message);
+        if (records.length >= wanted) resolve();
+        return Promise.resolve();
+      };
+      consumer.run({ autoCommit: false, eachMessage }).catch(reject);
     });
+    return records;
+  } finally {
     await consumer.disconnect();
-    await admin.deleteGroups([groupId]);
+    await admin.disconnect();
   }
-  await admin.disconnect();
-  return records;
 }
 
 export interface Effect {

@@ -25,7 +25,8 @@ export async function exclusively<R>(
     try {
       return await work(queries);
     } finally {
-      await queries.query(`SELECT pg_advisory_unlock(${key})`, [name]);
+      // A connection that is lost has lost its lock too.
+      if (!runner.isReleased) await queries.query(`SELECT pg_advisory_unlock(${key})`, [name]);
     }
   } finally {
     await runner.release();

@@ -8,9 +8,8 @@ import type { PredictionServed, ShadowScore } from '@headrace/contracts/proto/in
 import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
 import type { Cause } from '@headrace/messaging';
 import type { Deployment } from '../domain/deployment';
-import { checkPredictRequest, gapIn, joinKeyOf } from '../domain/input-plan';
+import { checkPredictRequest, gapIn, joinKeyOf, type InputPlan } from '../domain/input-plan';
 import type { FetchOutcome } from '../grpc-out/feature-fetcher';
-import type { InputPlan } from '../domain/input-plan';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
 import { scoreOf } from '../serving/score';
 import type { ServingTable } from '../serving/serving-table';
@@ -49,6 +48,8 @@ type Scored =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'model-failed'; readonly error: unknown };
 
+const NO_INPUTS: InputPlan = { entities: [], requestFields: [], features: [], names: [] };
+
 /** What stays of the caller's deadline for the model and the answer. */
 const ANSWER_RESERVE_MS = 20;
 
@@ -63,6 +64,7 @@ export class AnswerPrediction {
   async answer(request: PredictRequest, remainingMs: number): Promise<Answer> {
     const startedAt = performance.now();
     const withoutModel = this.table.fallbackWithoutModel(request.endpoint);
+    if (withoutModel) checkPredictRequest(request, NO_INPUTS, withoutModel.joinKey);
     if (withoutModel) return this.fallBack(request, withoutModel, startedAt, 'model_error', 'no version is loaded');
     const active = this.table.require(request.endpoint);
     active.enter();

@@ -1,0 +1,146 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  FeatureStatus,
+  type FeatureRow,
+  type FeatureVector,
+  type GetOnlineFeaturesRequest,
+} from '@headrace/contracts/proto/features/v1/features_service';
+import { aColumn } from '../../test/builders';
+import { planInputs } from '../domain/input-plan';
+import { defaultFetcherLimits, FeatureFetcher, type FeatureStorePort, type FetchOutcome } from './feature-fetcher';
+
+const plan = planInputs([aColumn('mean_delay')]);
+
+/** Answers a call when its watermark has passed every row, as the real one does. The value of a row is its moment. */
+class FakeFeatureStore implements FeatureStorePort {
+  readonly calls: GetOnlineFeaturesRequest[] = [];
+  inFlight = 0;
+  mostInFlight = 0;
+  private waiting: (() => void)[] = [];
+
+  constructor(private watermark: number) {}
+
+  advanceTo(watermark: number): void {
+    this.watermark = watermark;
+    for (const wake of this.waiting.splice(0)) wake();
+  }
+
+  async fetch(request: GetOnlineFeaturesRequest): ReturnType<FeatureStorePort['fetch']> {
+    this.calls.push(request);
+    this.inFlight += 1;
+    this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
+    try {
+      const refused = request.rows.find(({ entities }) => entities['origin'] === 'NOWHERE');
+      if (refused) return { kind: 'refused', message: 'unknown origin' };
+      const deadline = performance.now() + request.maxWaitMicros / 1_000;
+      while (request.rows.some((row) => row.asOfMicros > this.watermark) && performance.now() < deadline) {
+        const woken = new Promise<void>((resolve) => this.waiting.push(resolve));
+        await Promise.race([woken, delay(deadline - performance.now(), undefined, { ref: false })]);
+      }
+      await delay(1);
+      return { kind: 'answer', response: { rows: request.rows.map((row) => this.vectorOf(row)) } };
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
+
+  private vectorOf({ asOfMicros }: FeatureRow): FeatureVector {
+    const status = asOfMicros > this.watermark ? FeatureStatus.STALE : FeatureStatus.PRESENT;
+    return { values: [asOfMicros], statuses: [status], asOfMicros, watermarkMicros: this.watermark };
+  }
+}
+
+function aRow(asOfMicros: number, origin = 'ATL'): FeatureRow {
+  return { entities: { origin }, request: {}, asOfMicros };
+}
+
+function valueOf(outcome: FetchOutcome): number | string | undefined {
+  return outcome.kind === 'features' ? outcome.vector.values[0] : outcome.kind;
+}
+
+describe('fetching features for many requests', () => {
+  it('puts concurrent requests into few calls and gives each its own row', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const fetcher = new FeatureFetcher(store);
+    await fetcher.fetch(plan, aRow(1), 1_000);
+    const moments = Array.from({ length: 1_000 }, (_, index) => 1 + ((index * 7) % 1_000));
+    const outcomes = await Promise.all(moments.map((moment) => fetcher.fetch(plan, aRow(moment), 1_000)));
+    expect(outcomes.map(valueOf)).toEqual(moments);
+    expect(store.calls.length).toBeLessThanOrEqual(1 + Math.ceil(1_000 / defaultFetcherLimits.maxRows));
+    expect(Math.max(...store.calls.map(({ rows }) => rows.length))).toBe(defaultFetcherLimits.maxRows);
+  });
+
+  it('keeps few quick calls under way', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const fetcher = new FeatureFetcher(store, { ...defaultFetcherLimits, maxRows: 8, quickCalls: 2 });
+    await fetcher.fetch(plan, aRow(1), 1_000);
+    await Promise.all(Array.from({ length: 200 }, () => fetcher.fetch(plan, aRow(5), 1_000)));
+    expect(store.mostInFlight).toBe(2);
+  });
+
+  it('does not let a row that waits for the watermark hold up those that are ready', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const fetcher = new FeatureFetcher(store);
+    await fetcher.fetch(plan, aRow(1), 1_000);
+    const early = fetcher.fetch(plan, aRow(5_000), 60_000);
+    const ready = await Promise.all([10, 20, 1_000].map((moment) => fetcher.fetch(plan, aRow(moment), 60_000)));
+    expect(ready.map(valueOf)).toEqual([10, 20, 1_000]);
+    store.advanceTo(5_000);
+    expect(valueOf(await early)).toBe(5_000);
+  });
+
+  it('holds up rows that wait for an earlier moment by few others only', async () => {
+    const store = new FakeFeatureStore(0);
+    const fetcher = new FeatureFetcher(store);
+    const answered: number[] = [];
+    const all = Array.from({ length: 64 }, async (_, index) => {
+      const outcome = await fetcher.fetch(plan, aRow(1 + index), 60_000);
+      answered.push(Number(valueOf(outcome)));
+    });
+    for (let watermark = 1; watermark <= 64; watermark += 1) {
+      await delay(2);
+      store.advanceTo(watermark);
+    }
+    await Promise.all(all);
+    expect(answered).toEqual([...answered].sort((a, b) => a - b));
+    expect(Math.max(...store.calls.map(({ rows }) => rows.length))).toBe(defaultFetcherLimits.waitingRows);
+  });
+
+  it('asks for any number of requests as of now in one call', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const fetcher = new FeatureFetcher(store);
+    await Promise.all(Array.from({ length: 100 }, () => fetcher.fetch(plan, aRow(0), 1_000)));
+    expect(store.calls.map(({ rows }) => rows.length)).toEqual([100]);
+  });
+
+  it('says late at the deadline, even when the store does not answer at all', async () => {
+    const silent: FeatureStorePort = { fetch: () => new Promise(() => undefined) };
+    const from = performance.now();
+    expect(await new FeatureFetcher(silent).fetch(plan, aRow(5), 30)).toEqual({ kind: 'late' });
+    expect(performance.now() - from).toBeGreaterThanOrEqual(25);
+  });
+
+  it('refuses only the row that the store refuses', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const fetcher = new FeatureFetcher(store);
+    const rows = [aRow(1), aRow(2, 'NOWHERE'), aRow(3)];
+    const outcomes = await Promise.all(rows.map((row) => fetcher.fetch(plan, row, 1_000)));
+    expect(outcomes.map(valueOf)).toEqual([1, 'refused', 3]);
+  });
+
+  it('passes on that the store is away', async () => {
+    const away: FeatureStorePort = { fetch: () => Promise.resolve({ kind: 'away', message: 'no connection' }) };
+    const fetcher = new FeatureFetcher(away);
+    const outcomes = await Promise.all([fetcher.fetch(plan, aRow(1), 1_000), fetcher.fetch(plan, aRow(2), 1_000)]);
+    expect(outcomes).toEqual([
+      { kind: 'away', message: 'no connection' },
+      { kind: 'away', message: 'no connection' },
+    ]);
+  });
+
+  it('does not trust an answer with another number of rows', async () => {
+    const wrong: FeatureStorePort = { fetch: () => Promise.resolve({ kind: 'answer', response: { rows: [] } }) };
+    expect(await new FeatureFetcher(wrong).fetch(plan, aRow(1), 1_000)).toMatchObject({ kind: 'away' });
+  });
+});

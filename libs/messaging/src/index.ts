@@ -1,4 +1,5 @@
 export type * from './types';
+export { DEAD_LETTER_HEADERS, type DeadLetterReason } from './dead-letters';
 export {
   OnEvent,
   OnEventBatch,

@@ -1,6 +1,6 @@
 // Everything of the library that runs in a service, from start to a clean leave.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { backoffMs } from './backoff';
 import { KafkaBulkPublisher } from './bulk-publisher';
@@ -23,7 +23,7 @@ import { PostgresUnitOfWork } from './unit-of-work';
 
 const START = 'messaging';
 
-export class MessagingRuntime implements OnApplicationBootstrap, OnApplicationShutdown {
+export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly status = new StatusBoard();
   readonly selection = new TopicSelection();
   readonly bulkPublisher: KafkaBulkPublisher;
@@ -86,6 +86,14 @@ export class MessagingRuntime implements OnApplicationBootstrap, OnApplicationSh
   async whenReady(): Promise<void> {
     await this.consuming;
     await Promise.all([...this.supervisors.values()].map((supervisor) => supervisor.whenJoined()));
+  }
+
+  /**
+   * A service that handles events is stopped by its transport, after HTTP and gRPC took their last command. One that
+   * only publishes is stopped here, while its database is still open; what comes later waits in the outbox.
+   */
+  async beforeApplicationShutdown(): Promise<void> {
+    if (!this.consuming) await this.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,4 +1,11 @@
-import { asNumber, compileExpression, type Expression, type FeatureView, type Fields } from '@headrace/definitions';
+import {
+  asNumber,
+  compileExpression,
+  type Expression,
+  type FeatureView,
+  type Fields,
+  type Scalar,
+} from '@headrace/definitions';
 import { parseDuration } from '@headrace/event-time';
 import type { AggregateFunction } from './aggregate';
 import { toUnits } from './fixed-point';
@@ -61,19 +68,36 @@ export function compileView(definition: FeatureView, version: string): CompiledV
   };
 }
 
+/** Null and absent are one: the Parquet files of history cannot tell them apart, so nobody may. */
+function withoutNulls(fields: Fields): Fields {
+  const entries = Object.entries(fields);
+  const present = entries.filter(([, value]) => value.kind !== undefined);
+  return present.length === entries.length ? fields : Object.fromEntries(present);
+}
+
 function project(
-  fields: Fields,
+  given: Fields,
   key: Expression,
   where: Expression | undefined,
   inputs: readonly Expression[],
 ): Projection | undefined {
+  const fields = withoutNulls(given);
   if (where !== undefined && where(fields) !== true) return undefined;
-  const entity = key(fields);
+  const entity = entityKeyOf(key(fields));
   if (entity === undefined) return undefined;
   return {
-    entity: String(entity),
+    entity,
     inputs: inputs.map((input) => toUnits(asNumber(input(fields))) ?? null),
   };
+}
+
+const LONGEST_ENTITY_KEY = 500;
+
+/** Keys are texts; numbers and bools in their usual writing. Undefined: none, or one that no index could hold. */
+export function entityKeyOf(value: Scalar | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const key = String(value);
+  return key.length > LONGEST_ENTITY_KEY || key.includes('\0') ? undefined : key;
 }
 
 /** What is wrong with a view beyond its schema, each a sentence that names the field. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BIGINT, DOUBLE, INTEGER, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
 import { asNumber, compileExpression, type TrainingPlan } from '@headrace/definitions';
 import { parseDuration } from '@headrace/event-time';
-import type { CompiledView } from '../domain/feature-view';
+import { entityKeyOf, type CompiledView } from '../domain/feature-view';
 import type { Fault, TrainingColumn } from '../domain/training-columns';
 import type { Dataset } from './dataset';
 import { identifier, literal, TableWriter } from './duckdb';
@@ -182,8 +182,8 @@ async function spineTaker(
         partition,
         BigInt(offset),
         ...entities.map(({ name, expression }) => {
-          const entity = expression(fields);
-          return entity === undefined ? null : (ids.get(name)?.idOf(String(entity)) ?? null);
+          const entity = entityKeyOf(expression(fields));
+          return entity === undefined ? null : (ids.get(name)?.idOf(entity) ?? null);
         }),
         ...requested.map(({ expression }) => asNumber(expression(fields)) ?? null),
       ]);

@@ -8,8 +8,10 @@ export {
   type ServiceConfig,
 } from './config';
 export { DatabaseModule, openDatabase, schemaOf } from './database.module';
+export { exclusively, type Queries } from './exclusively';
 export { GrpcModule } from './grpc.module';
 export { createLogger, type Logger } from './logging';
 export { Readiness, type ReadinessCheck } from './readiness';
+export { pause, Repeating } from './repeating';
 export { createService, runService, type RunOptions } from './run-service';
 export { LOGGER, SERVICE_NAME, ServiceKitModule, SETTINGS } from './service-kit.module';

@@ -1,0 +1,67 @@
+import { TrainingRequested } from '@headrace/contracts/proto/training/v1/training_events';
+import type { Cause } from '@headrace/messaging';
+import type { Queries } from '@headrace/service-kit';
+
+export interface MaterializationJob {
+  readonly request: TrainingRequested;
+  readonly cause: Cause;
+  readonly attempts: number;
+}
+
+/** Idempotent by run. */
+export async function addJob(queries: Queries, request: TrainingRequested, cause: Cause): Promise<void> {
+  const { eventId, correlationId, traceparent } = cause;
+  await queries.query(
+    `INSERT INTO materialization_jobs (run_id, request, cause) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+    [
+      request.runId,
+      Buffer.from(TrainingRequested.encode(request).finish()),
+      JSON.stringify({ eventId, correlationId, ...(traceparent === undefined ? {} : { traceparent }) }),
+    ],
+  );
+}
+
+/** The oldest waiting job, counted as tried once more. For the holder of the worker's lock only. */
+export async function takeJob(queries: Queries): Promise<MaterializationJob | undefined> {
+  const [row] = await queries.query<{ request: Buffer; cause: Cause; attempts: number }>(
+    `WITH taken AS (
+       UPDATE materialization_jobs SET attempts = attempts + 1
+        WHERE run_id = (SELECT run_id FROM materialization_jobs WHERE state = 'waiting' ORDER BY created_at LIMIT 1)
+        RETURNING request, cause, attempts)
+     SELECT * FROM taken`,
+  );
+  return row && { request: TrainingRequested.decode(row.request), cause: row.cause, attempts: row.attempts };
+}
+
+/** False when it was finished before: then nothing may be published again. */
+export async function finishJob(queries: Queries, runId: string, state: 'done' | 'failed'): Promise<boolean> {
+  const rows = await queries.query(
+    `WITH finished AS (
+       UPDATE materialization_jobs SET state = $2, finished_at = now() WHERE run_id = $1 AND state = 'waiting'
+       RETURNING run_id)
+     SELECT * FROM finished`,
+    [runId, state],
+  );
+  return rows.length === 1;
+}
+
+export async function addDatasetVersion(
+  queries: Queries,
+  dataset: { readonly stream: string; readonly version: number; readonly manifestDigest: string },
+): Promise<void> {
+  await queries.query(
+    `INSERT INTO dataset_versions (stream, version, manifest_digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+    [dataset.stream, dataset.version, dataset.manifestDigest],
+  );
+}
+
+export async function newestDatasets(
+  queries: Queries,
+  streams: readonly string[],
+): Promise<{ stream: string; version: number; manifestDigest: string }[]> {
+  return queries.query(
+    `SELECT DISTINCT ON (stream) stream, version::float8 AS version, manifest_digest AS "manifestDigest"
+       FROM dataset_versions WHERE stream = ANY($1::text[]) ORDER BY stream, version DESC`,
+    [streams],
+  );
+}

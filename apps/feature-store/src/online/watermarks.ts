@@ -1,0 +1,87 @@
+import { LOGGER, pause, Repeating, type Logger } from '@headrace/service-kit';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { readWatermarks } from '../database/progress.repository';
+import { filledVersions } from '../database/view-versions.repository';
+import { watermarkSeconds } from '../feature-store-metrics';
+
+/** While somebody waits; the table is the meeting point of all instances. */
+const BUSY_POLL_MS = 8;
+const IDLE_POLL_MS = 100;
+
+interface Waiter {
+  readonly streams: readonly string[];
+  readonly untilMicros: number;
+  readonly resolve: () => void;
+}
+
+/** How far each stream has been read, as all instances together know it, and waiting for it. */
+@Injectable()
+export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private marks: ReadonlyMap<string, number> = new Map();
+  private versions: ReadonlyMap<string, number> = new Map();
+  private readonly waiters = new Set<Waiter>();
+  private wake = new AbortController();
+  private readonly polling = new Repeating(
+    0,
+    async (signal) => {
+      await this.refresh();
+      const idle = this.waiters.size === 0;
+      this.wake = new AbortController();
+      await pause(idle ? IDLE_POLL_MS : BUSY_POLL_MS, AbortSignal.any([signal, this.wake.signal]));
+    },
+    (error) => this.logger.warn({ err: error }, 'watermarks could not be read'),
+  );
+
+  constructor(
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly source: DataSource,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.polling.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.polling.stop();
+  }
+
+  /** Lowest watermark among streams; −Infinity while one has none. */
+  of(streams: readonly string[]): number {
+    return Math.min(...streams.map((stream) => this.marks.get(stream) ?? -Infinity));
+  }
+
+  /** Id of a view's version that can be read; undefined while it is being filled. */
+  versionId(name: string, version: string): number | undefined {
+    return this.versions.get(`${name} ${version}`);
+  }
+
+  /** Resolves true when the watermark of every stream has reached the moment, false when the time is over. */
+  async reached(streams: readonly string[], untilMicros: number, maxWaitMs: number): Promise<boolean> {
+    if (streams.length === 0 || this.of(streams) >= untilMicros) return true;
+    if (maxWaitMs <= 0) return false;
+    return new Promise<boolean>((resolve) => {
+      const waiter: Waiter = {
+        streams,
+        untilMicros,
+        resolve: () => {
+          clearTimeout(timer);
+          this.waiters.delete(waiter);
+          resolve(true);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.waiters.delete(waiter);
+        resolve(false);
+      }, maxWaitMs);
+      this.waiters.add(waiter);
+      this.wake.abort();
+    });
+  }
+
+  private async refresh(): Promise<void> {
+    [this.marks, this.versions] = await Promise.all([readWatermarks(this.source), filledVersions(this.source)]);
+    for (const [stream, mark] of this.marks) watermarkSeconds.set({ stream }, mark / 1e6);
+    for (const waiter of [...this.waiters]) if (this.of(waiter.streams) >= waiter.untilMicros) waiter.resolve();
+  }
+}

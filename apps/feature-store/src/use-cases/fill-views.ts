@@ -1,0 +1,44 @@
+import { events, topicOf, topics } from '@headrace/contracts';
+import type { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
+import { LOG_READER, UNIT_OF_WORK, type LogReader, type ReceivedEvent, type UnitOfWork } from '@headrace/messaging';
+import { LOGGER, type Logger } from '@headrace/service-kit';
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { insertRecords } from '../database/feature-records.repository';
+import { deleteReplaced, markFilled, versionsToFill } from '../database/view-versions.repository';
+import { KnownViews } from '../known-views';
+import { recordOf } from './record-arrivals';
+
+/** A view that is new or changed gets its past from the log: the same records that it would have taken then. */
+@Injectable()
+export class FillViews {
+  constructor(
+    @Inject(LOG_READER) private readonly log: LogReader,
+    @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly source: DataSource,
+    private readonly views: KnownViews,
+  ) {}
+
+  async run(): Promise<void> {
+    for (const { id, name, version, stream, backfillTo } of await versionsToFill(this.source)) {
+      const view = this.views.ofVersion(name, version);
+      if (!view) continue;
+      const ranges = new Map(
+        Object.entries(backfillTo ?? {}).map(([partition, to]) => [Number(partition), { from: 0, to }]),
+      );
+      let records = 0;
+      await this.log.readRange(topicOf(topics.data, stream), ranges, async (batch) => {
+        const arrived = batch.filter(
+          (event): event is ReceivedEvent<DataArrived> => event.type === events.DataArrived.type,
+        );
+        const rows = arrived.flatMap((event) => recordOf(id, view, event) ?? []);
+        records += rows.length;
+        await this.work.run((transaction) => insertRecords(transaction, rows));
+      });
+      await this.work.run((transaction) => markFilled(transaction, id));
+      this.logger.info({ view: name, version, records }, 'feature view filled from the log');
+    }
+    await deleteReplaced(this.source);
+  }
+}

@@ -1,0 +1,127 @@
+import { ArtifactStore } from '@headrace/artifacts';
+import { DomainError, events } from '@headrace/contracts';
+import type { FeaturesMaterialized } from '@headrace/contracts/proto/features/v1/features_events';
+import type { TrainingRequested } from '@headrace/contracts/proto/training/v1/training_events';
+import { DefinitionReader } from '@headrace/definition-store';
+import { LOG_READER, UNIT_OF_WORK, type LogReader, type UnitOfWork } from '@headrace/messaging';
+import { LOGGER, SETTINGS, type Logger, type Queries } from '@headrace/service-kit';
+import { Inject, Injectable } from '@nestjs/common';
+import { finishJob, takeJob, type MaterializationJob } from '../database/jobs.repository';
+import { describeSource, resolveColumns, type Fault, type TrainingColumn } from '../domain/training-columns';
+import { materializationSeconds } from '../feature-store-metrics';
+import type { FeatureStoreSettings } from '../feature-store.config';
+import { openDataset, type Dataset } from '../history/dataset';
+import { withDuckDb } from '../history/duckdb';
+import { materializeTrainingSet, type TrainingSet } from '../history/training-set';
+import { KnownViews } from '../known-views';
+import { completeUntil } from './source-completeness';
+
+/** Tries of one job that fails for unknown reasons. */
+const MAXIMUM_ATTEMPTS = 3;
+
+type Result =
+  | { readonly kind: 'materialized'; readonly message: FeaturesMaterialized }
+  | { readonly kind: 'failed'; readonly fault: Fault };
+
+/** Joins the training set of a waiting TrainingRequested and tells what came of it. */
+@Injectable()
+export class MaterializeTrainingSet {
+  constructor(
+    @Inject(LOG_READER) private readonly log: LogReader,
+    @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
+    @Inject(SETTINGS) private readonly settings: FeatureStoreSettings,
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly artifacts: ArtifactStore,
+    private readonly definitions: DefinitionReader,
+    private readonly views: KnownViews,
+  ) {}
+
+  /** One waiting job; false when there is none. `queries`: the connection that holds the worker's lock. */
+  async next(queries: Queries): Promise<boolean> {
+    const job = await takeJob(queries);
+    if (!job) return false;
+    const { runId, plan } = job.request;
+    const stopTimer = materializationSeconds.startTimer({ plan });
+    const result = await this.attempt(job);
+    await this.work.run(async (transaction) => {
+      if (!(await finishJob(transaction, runId, result.kind === 'materialized' ? 'done' : 'failed'))) return;
+      if (result.kind === 'materialized') {
+        transaction.publish(events.FeaturesMaterialized, result.message, { cause: job.cause });
+      } else {
+        transaction.publish(
+          events.FeatureMaterializationFailed,
+          { runId, plan, ...result.fault },
+          { cause: job.cause },
+        );
+      }
+    });
+    const seconds = stopTimer({ outcome: result.kind });
+    this.logger.info(
+      { runId, plan, seconds, ...(result.kind === 'failed' ? result.fault : { rows: result.message.rows }) },
+      `training set ${result.kind}`,
+    );
+    return true;
+  }
+
+  private async attempt(job: MaterializationJob): Promise<Result> {
+    try {
+      return await this.materialize(job.request);
+    } catch (error) {
+      const final = error instanceof DomainError && !error.retriable;
+      if (!final && job.attempts < MAXIMUM_ATTEMPTS) throw error;
+      const code = error instanceof DomainError ? error.code : 'join_failed';
+      this.logger.error({ err: error, runId: job.request.runId }, 'a training set cannot be joined');
+      return { kind: 'failed', fault: { code, message: error instanceof Error ? error.message : String(error) } };
+    }
+  }
+
+  private async materialize(request: TrainingRequested): Promise<Result> {
+    const known = this.definitions.get('TrainingPlan', request.plan);
+    if (!known)
+      throw new DomainError('unavailable', 'unknown_plan', `TrainingPlan "${request.plan}" is not known here yet`);
+    const plan = known.definition;
+    const resolved = resolveColumns(plan, this.views.byName());
+    if (resolved.kind === 'faulty') return { kind: 'failed', fault: resolved.fault };
+    const datasets = new Map<string, Dataset>();
+    for (const ref of request.datasets) datasets.set(ref.stream, await openDataset(this.artifacts, ref));
+    const sources = new Set(resolved.columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view.stream] : [])));
+    const complete: number[] = [];
+    for (const stream of sources) {
+      const dataset = datasets.get(stream);
+      if (dataset) complete.push(await completeUntil(this.log, dataset));
+    }
+    const { JOIN_MEMORY_LIMIT: memoryLimit, JOIN_THREADS: threads } = this.settings;
+    return withDuckDb({ memoryLimit, threads }, async (connection, folder): Promise<Result> => {
+      const outcome = await materializeTrainingSet(connection, folder, {
+        plan,
+        columns: resolved.columns,
+        datasets,
+        fromMicros: request.fromEventTimeMicros,
+        toMicros: request.toEventTimeMicros,
+        completeUntilMicros: Math.min(Infinity, ...complete),
+      });
+      if (outcome.kind === 'failed') return outcome;
+      return { kind: 'materialized', message: await this.messageOf(request, resolved.columns, outcome.set) };
+    });
+  }
+
+  private async messageOf(
+    request: TrainingRequested,
+    columns: readonly TrainingColumn[],
+    set: TrainingSet,
+  ): Promise<FeaturesMaterialized> {
+    const views = new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])));
+    return {
+      runId: request.runId,
+      plan: request.plan,
+      trainingSet: await this.artifacts.putFile(set.path, 'training-set.parquet'),
+      rows: set.rows,
+      columns: columns.map((column) => ({ name: column.name, type: 'double', source: describeSource(column) })),
+      datasets: request.datasets,
+      featureViews: [...views].map(({ name, version }) => `${name}@${version}`),
+      minEventTimeMicros: set.minEventTimeMicros,
+      maxEventTimeMicros: set.maxEventTimeMicros,
+      rowsWithoutLabel: set.rowsWithoutLabel,
+    };
+  }
+}

@@ -1,0 +1,66 @@
+import { exclusively, LOGGER, Repeating, type Logger } from '@headrace/service-kit';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { DefinitionReader } from '@headrace/definition-store';
+import { pruneRecords } from './database/feature-records.repository';
+import { readWatermarks } from './database/progress.repository';
+import { filledVersions } from './database/view-versions.repository';
+import { KnownViews } from './known-views';
+import { FillViews } from './use-cases/fill-views';
+import { MaterializeTrainingSet } from './use-cases/materialize-training-set';
+
+const JOBS_PAUSE_MS = 100;
+const FILL_PAUSE_MS = 250;
+const PRUNE_PAUSE_MS = 5_000;
+const PRUNE_ROWS = 20_000;
+/** A read that began within the retention must find its records still. */
+const PRUNE_SLACK = 1.2;
+
+/** Work that no event carries to its end: training sets, filling of views, pruning. One instance at a time does each. */
+@Injectable()
+export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly loops: readonly Repeating[];
+
+  constructor(
+    @Inject(LOGGER) logger: Logger,
+    private readonly source: DataSource,
+    private readonly definitions: DefinitionReader,
+    private readonly views: KnownViews,
+    materialize: MaterializeTrainingSet,
+    fillViews: FillViews,
+  ) {
+    const loop = (name: string, pauseMs: number, work: () => Promise<unknown>): Repeating =>
+      new Repeating(
+        pauseMs,
+        async () => void (await work()),
+        (error) => logger.error({ err: error, worker: name }, 'a worker failed, it tries again'),
+      );
+    this.loops = [
+      loop('materialize', JOBS_PAUSE_MS, () =>
+        exclusively(source, 'materialize', false, (queries) => materialize.next(queries)),
+      ),
+      loop('fill views', FILL_PAUSE_MS, () => exclusively(source, 'fill', false, () => fillViews.run())),
+      loop('prune', PRUNE_PAUSE_MS, () => exclusively(source, 'prune', false, () => this.prune())),
+    ];
+  }
+
+  onApplicationBootstrap(): void {
+    void this.definitions.ready.then(() => this.loops.forEach((loop) => loop.start()));
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  /** Records that no read within the retention can need. */
+  private async prune(): Promise<void> {
+    const [watermarks, versions] = await Promise.all([readWatermarks(this.source), filledVersions(this.source)]);
+    for (const view of this.views.all()) {
+      const watermark = watermarks.get(view.stream);
+      const id = versions.get(`${view.name} ${view.version}`);
+      if (watermark === undefined || id === undefined) continue;
+      const before = watermark - PRUNE_SLACK * view.retentionMicros - view.longestWindowMicros;
+      while (await pruneRecords(this.source, id, before, PRUNE_ROWS));
+    }
+  }
+}

@@ -12,8 +12,10 @@ export class EventIndexRepository {
   constructor(private readonly source: DataSource) {}
 
   /** An event known already stays as it is. */
-  async add(transaction: Transaction, events: readonly IndexedEvent[]): Promise<void> {
-    if (events.length === 0) return;
+  async add(transaction: Transaction, indexed: readonly IndexedEvent[]): Promise<void> {
+    if (indexed.length === 0) return;
+    // In one order always: two batches that name the same evidence must not wait for each other in a circle.
+    const events = indexed.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     await transaction.query(
       `INSERT INTO event_index (id, type, topic, subject, time_micros, causation_id, correlation_id)
        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])

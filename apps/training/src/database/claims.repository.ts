@@ -82,6 +82,12 @@ export class ClaimsRepository {
     return undefined;
   }
 
+  /** Runs whose files may still be needed. */
+  async unfinished(): Promise<string[]> {
+    const rows = await this.source.query<{ run_id: string }[]>(`SELECT run_id FROM runs WHERE state = 'fitting'`);
+    return rows.map((row) => row.run_id);
+  }
+
   /** The newest word of the trainer, for people. */
   async note(runId: string, message: string): Promise<void> {
     await this.source.query(

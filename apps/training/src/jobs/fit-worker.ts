@@ -32,7 +32,8 @@ export class FitWorker implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    await this.trainer.clearAllBut(await this.claims.unfinished());
     this.working = Array.from({ length: this.settings.TRAINING_CONCURRENCY }, () => this.work());
   }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArtifactStore } from '@headrace/artifacts';
 import { DomainError } from '@headrace/contracts';
@@ -39,6 +39,8 @@ export interface PreparedFit {
 }
 
 const MAX_OUTPUT_BYTES = 1_048_576;
+/** Nothing else in the work folder is touched. */
+const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The tabular trainer as a child process, its files in a folder of the run (contract: trainers/tabular/README.md). */
 @Injectable()
@@ -130,6 +132,14 @@ export class TabularTrainer {
   /** Removes the files of a run. */
   async clear(runId: string): Promise<void> {
     await rm(this.folderOf(runId), { recursive: true, force: true });
+  }
+
+  /** At start: removes what a process that was killed left of runs that are over. */
+  async clearAllBut(runIds: readonly string[]): Promise<void> {
+    await mkdir(this.settings.TRAINING_WORK_DIRECTORY, { recursive: true });
+    for (const name of await readdir(this.settings.TRAINING_WORK_DIRECTORY)) {
+      if (RUN_ID.test(name) && !runIds.includes(name)) await this.clear(name);
+    }
   }
 
   private folderOf(runId: string): string {

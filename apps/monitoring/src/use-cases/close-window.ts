@@ -25,35 +25,42 @@ export interface Reference {
   readonly profile: ReferenceProfile;
 }
 
-/** Nothing: no further window can be closed now. Effects are for metrics, after the commit. */
 export type Closed =
+  /** No further window can be closed now. */
   | { readonly kind: 'nothing' }
   /** Another version is champion: windows and signal began anew. */
-  | { readonly kind: 'begun' }
+  | { readonly kind: 'begun'; readonly signal: SignalKind }
   | { readonly kind: 'closed'; readonly window: ClosedWindow; readonly signalStands: boolean };
 
-/** Closes the next window of one kind, if its time has come, and lets it turn the signal on or off. */
+const KINDS: readonly SignalKind[] = ['drift', 'performance'];
+
+/** Closes the next window whose time has come, in the order of event time, and lets it turn its signal on or off. */
 @Injectable()
 export class CloseWindow {
   async run(
     transaction: Transaction,
     monitor: WatchedMonitor,
-    kind: SignalKind,
     deployment: Deployment,
     reference: Reference,
     progress: Progress,
   ): Promise<Closed> {
-    const { version } = reference;
-    if (deployment.championVersion !== version) return { kind: 'nothing' };
+    if (deployment.championVersion !== reference.version) return { kind: 'nothing' };
     const states = await readStates(transaction, monitor.name);
-    const state = states.find((candidate) => candidate.kind === kind);
-    if (state?.version !== version) {
-      await this.begin(transaction, monitor, kind, version, state, deployment);
-      return { kind: 'begun' };
+    const due: { readonly state: MonitorState; readonly window: Window }[] = [];
+    for (const kind of KINDS) {
+      const state = states.find((candidate) => candidate.kind === kind);
+      if (state?.version !== reference.version) {
+        await this.begin(transaction, monitor, kind, reference.version, state, deployment);
+        return { kind: 'begun', signal: kind };
+      }
+      const window = await this.due(transaction, monitor, state, progress);
+      if (window) due.push({ state, window });
     }
-    const window = await this.due(transaction, monitor, state, progress);
-    if (!window) return { kind: 'nothing' };
-    const closed = await this.close(transaction, monitor, kind, reference, window);
+    // Of two that end together drift is first.
+    const [next] = due.sort((a, b) => a.window.endMicros - b.window.endMicros);
+    if (!next) return { kind: 'nothing' };
+    const { state, window } = next;
+    const closed = await this.close(transaction, monitor, state.kind, reference, window);
     const signal = await this.turn(transaction, monitor, state, closed);
     await saveState(transaction, {
       ...state,

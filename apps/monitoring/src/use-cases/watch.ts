@@ -2,7 +2,7 @@
 import type { Transaction, UnitOfWork } from '@headrace/messaging';
 import { UNIT_OF_WORK } from '@headrace/messaging';
 import { LOGGER, type Logger } from '@headrace/service-kit';
-import { parseDuration } from '@headrace/event-time';
+import { MICROS, parseDuration } from '@headrace/event-time';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { readDeployment, type Deployment } from '../database/deployments.repository';
@@ -10,18 +10,16 @@ import { readStates } from '../database/monitor-states.repository';
 import { prune } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
 import { driftHorizon, labelHorizon, type Progress } from '../domain/progress';
-import type { SignalKind } from '../domain/retraining-policy';
 import { eventTimeHorizon } from '../monitoring-metrics';
 import { RolloutMetrics, WindowMetrics } from '../observe-decisions';
 import type { WatchedMonitor } from '../watched-monitors';
 import { AnalyseRollout } from './analyse-rollout';
-import { CloseWindow, type Reference } from './close-window';
+import { CloseWindow, type Closed, type Reference } from './close-window';
 import { ReadProgress } from './read-progress';
 import { ReferenceProfiles } from './reference-profiles';
 import { RequestRetraining } from './request-retraining';
 
 const ASK_AGAIN_MS = 1_000;
-const KINDS: readonly SignalKind[] = ['drift', 'performance'];
 
 @Injectable()
 export class Watch {
@@ -49,8 +47,8 @@ export class Watch {
     const { championVersion: version, profileDigest } = deployment ?? {};
     if (!deployment || version === undefined || profileDigest === undefined) return;
     const horizons = { drift: driftHorizon(progress), performance: labelHorizon(progress) };
-    for (const kind of KINDS) {
-      if (Number.isFinite(horizons[kind])) eventTimeHorizon.set({ monitor: monitor.name, kind }, horizons[kind] / 1e6);
+    for (const [kind, horizon] of Object.entries(horizons)) {
+      if (Number.isFinite(horizon)) eventTimeHorizon.set({ monitor: monitor.name, kind }, horizon / MICROS.s);
     }
     const mark = markOf(monitor, progress, deployment);
     if (this.seen.get(monitor.name) === mark) return this.askAgain(queries, monitor);
@@ -79,24 +77,24 @@ export class Watch {
     await this.decide((transaction) => prune(transaction, judged, horizon - retentionMicros, 20_000));
   }
 
-  /** Kind by kind in turn, so that the signals stand side by side in event time. */
+  /** Window by window in event time; after each one that leaves a signal standing the policy is asked. */
   private async closeAll(monitor: WatchedMonitor, reference: Reference, progress: Progress): Promise<void> {
-    for (const kind of KINDS) {
-      for (;;) {
-        const closed = await this.decide(async (transaction) => {
-          const deployment = await readDeployment(transaction, monitor.endpoint);
-          if (!deployment) return undefined;
-          return this.closeWindow.run(transaction, monitor, kind, deployment, reference, progress);
-        });
-        if (closed === undefined || closed.kind === 'nothing') break;
-        if (closed.kind === 'begun') this.windowMetrics.begun(monitor, kind);
-        if (closed.kind === 'closed') {
-          const { window, signalStands } = closed;
-          this.windowMetrics.closed(monitor, window, signalStands);
-          const { evidence, ...rest } = window;
-          this.logger.info({ ...rest, signalStands, crossings: evidence.filter((e) => e.crossed) }, 'window closed');
-        }
+    for (;;) {
+      const closed = await this.decide(async (transaction): Promise<Closed> => {
+        const deployment = await readDeployment(transaction, monitor.endpoint);
+        if (!deployment) return { kind: 'nothing' };
+        return this.closeWindow.run(transaction, monitor, deployment, reference, progress);
+      });
+      if (closed.kind === 'nothing') return;
+      if (closed.kind === 'begun') {
+        this.windowMetrics.begun(monitor, closed.signal);
+        continue;
       }
+      const { window, signalStands } = closed;
+      this.windowMetrics.closed(monitor, window, signalStands);
+      const { evidence, ...rest } = window;
+      this.logger.info({ ...rest, signalStands, crossings: evidence.filter((e) => e.crossed) }, 'window closed');
+      if (signalStands) await this.askForRetraining(monitor);
     }
   }
 

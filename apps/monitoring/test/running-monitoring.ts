@@ -1,0 +1,259 @@
+// The whole service on the real Kafka and Postgres, and the world around it: what other services would publish.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ArtifactStore } from '@headrace/artifacts';
+import { events, topics, type EventDefinition } from '@headrace/contracts';
+import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
+import { DefinitionPhase } from '@headrace/contracts/proto/definitions/v1/definitions_events';
+import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
+import { VersionRole, type Rollout } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { doubleValue, kinds, versionOf, type Definition, type Kind } from '@headrace/definitions';
+import {
+  BULK_PUBLISHER,
+  KafkaEventServer,
+  LOG_READER,
+  type BroadcastSubscription,
+  type BulkPublisher,
+  type LogEvent,
+  type LogReader,
+} from '@headrace/messaging';
+import { createLogger, createService, readConfig } from '@headrace/service-kit';
+import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
+import type { INestApplication } from '@nestjs/common';
+import { MonitoringGrpc } from '../src/grpc-in/monitoring.service';
+import { monitoringConfig } from '../src/monitoring.config';
+import { MonitoringModule } from '../src/monitoring.module';
+import { WatchedMonitors } from '../src/watched-monitors';
+import { FEATURES, type Case } from './builders';
+
+/** A monitored endpoint of its own, on topics that all specs share. */
+export class MonitoringSystem {
+  readonly name = uniqueName('late');
+  readonly stream = uniqueName('arrivals');
+  readonly heard: LogEvent[] = [];
+  private app!: INestApplication;
+  private database!: TestDatabase;
+  private folder!: string;
+  private subscription: BroadcastSubscription | undefined;
+  private sequence = 0;
+  private generation = 0;
+
+  async start(): Promise<void> {
+    this.database = await createTestDatabase('monitoring');
+    this.folder = await mkdtemp(join(tmpdir(), 'monitoring-'));
+    await this.startService();
+  }
+
+  async startService(): Promise<void> {
+    const settings = readConfig(monitoringConfig, {
+      KAFKA_BROKERS: testKafkaBrokers().join(','),
+      DATABASE_URL: this.database.url,
+      HEADRACE_ARTIFACTS: this.folder,
+    });
+    this.app = await createService(MonitoringModule, 'monitoring', settings, createLogger('monitoring', 'error'), {
+      transports: [KafkaEventServer],
+    });
+    await this.app.init();
+    await this.app.startAllMicroservices();
+    this.heard.length = 0;
+    this.subscription = await this.app
+      .get<LogReader>(LOG_READER)
+      .broadcast(topics.monitoring.name, (event) => void (this.isOurs(event) && this.heard.push(event)));
+    await this.subscription.caughtUp;
+  }
+
+  async stopService(): Promise<void> {
+    await this.subscription?.close();
+    await this.app.close();
+  }
+
+  async stop(): Promise<void> {
+    await this.stopService();
+    await this.database.drop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  get grpc(): MonitoringGrpc {
+    return this.app.get(MonitoringGrpc, { strict: false });
+  }
+
+  heardOf<T>(definition: EventDefinition<T>): (LogEvent & { data: T })[] {
+    return this.heard.filter((event) => event.type === definition.type) as (LogEvent & { data: T })[];
+  }
+
+  /** DataStream, Model, Endpoint, TrainingPlan-free Monitor; resolves when the service watches it. */
+  async define(monitor: object, analysis: object = {}): Promise<void> {
+    const document = <K extends Kind>(kind: K, name: string, spec: object): Definition =>
+      kinds[kind].parse({ apiVersion: 'headrace.dev/v1', kind, metadata: { name }, spec });
+    const { name, stream } = this;
+    await this.publishDefinitions([
+      document('DataStream', stream, {
+        source: { kafka: { topic: stream } },
+        key: 'id',
+        eventTime: 'at',
+        fields: { id: { type: 'string' }, at: { type: 'timestamp' }, late: { type: 'double' } },
+      }),
+      document('Model', name, { task: 'binary' }),
+      document('Endpoint', name, { model: name, joinKey: 'id', rollout: { analysis } }),
+      document('Monitor', name, {
+        endpoint: name,
+        label: { stream, expression: 'record.late' },
+        ...monitor,
+      }),
+    ]);
+    await eventually(() => expect(this.app.get(WatchedMonitors, { strict: false }).all()).toHaveLength(1));
+  }
+
+  async deploy(
+    versions: { champion: number; profile: Artifact; candidate?: number },
+    rollout?: Partial<Rollout>,
+  ): Promise<void> {
+    this.generation += 1;
+    const deployed = (version: number, role: VersionRole, weightPercent: number) => ({
+      version,
+      role,
+      weightPercent,
+      modelArtifact: undefined,
+      profileArtifact: versions.profile,
+      signature: undefined,
+    });
+    const { champion, candidate } = versions;
+    await this.publish(events.DeploymentChanged, [
+      {
+        endpoint: this.name,
+        generation: this.generation,
+        model: this.name,
+        versions: [
+          deployed(champion, VersionRole.CHAMPION, candidate === undefined ? 100 : 80),
+          ...(candidate === undefined ? [] : [deployed(candidate, VersionRole.CANARY, 20)]),
+        ],
+        rollout:
+          candidate === undefined
+            ? undefined
+            : {
+                rolloutId: '',
+                candidateVersion: candidate,
+                championVersion: champion,
+                step: 0,
+                paused: false,
+                byWaiver: false,
+                paired: true,
+                startedAtMicros: 1,
+                ...rollout,
+              },
+        behaviour: undefined,
+      },
+    ]);
+  }
+
+  putProfile(json: string): Promise<Artifact> {
+    return new ArtifactStore(this.folder).putBytes(Buffer.from(json), 'profile.json');
+  }
+
+  predictions(
+    served: readonly Case[],
+    overrides: (one: Case) => Partial<PredictionServed> = () => ({}),
+  ): Promise<void> {
+    return this.publish(
+      events.PredictionServed,
+      served.map((one) => ({
+        predictionId: `${this.name}-${one.predictionId}`,
+        endpoint: this.name,
+        model: this.name,
+        version: 1,
+        assignment: 'champion',
+        joinKey: one.key,
+        asOfMicros: one.asOfMicros,
+        servedAtMicros: one.asOfMicros,
+        featureNames: [...FEATURES],
+        featureValues: [...one.features],
+        featureStatuses: [],
+        watermarkMicros: one.asOfMicros,
+        entities: {},
+        request: {},
+        output: one.score,
+        shadowScores: [],
+        fallback: false,
+        fallbackReason: '',
+        latencyMicros: 100,
+        deploymentGeneration: 1,
+        rolloutId: '',
+        ...overrides(one),
+      })),
+      { idOf: (data) => data.predictionId },
+    );
+  }
+
+  labels(truths: readonly Case[]): Promise<void> {
+    return this.publish(
+      events.DataArrived,
+      truths.map((one) => ({
+        stream: this.stream,
+        streamVersion: 'sha256:1',
+        recordKey: one.key,
+        eventTimeMicros: one.labelTimeMicros,
+        knownTimeMicros: one.labelTimeMicros,
+        fields: { late: doubleValue(one.label) },
+        origin: { topic: this.stream, partition: 0, offset: 0 },
+        warnings: [],
+        upstreamId: one.predictionId,
+      })),
+    );
+  }
+
+  /** To every partition, behind the labels, as ingestion does. */
+  async watermark(micros: number): Promise<void> {
+    for (let partition = 0; partition < 4 * topics.data.partitions; partition += 1) {
+      const marker = { stream: this.stream, watermarkMicros: micros };
+      await this.publish(events.WatermarkAdvanced, [marker], {
+        partition: partition % topics.data.partitions,
+        key: `marker-${partition}`,
+      });
+    }
+  }
+
+  async publish<T>(
+    definition: EventDefinition<T>,
+    data: readonly T[],
+    options: { readonly idOf?: (data: T) => string; readonly partition?: number; readonly key?: string } = {},
+  ): Promise<void> {
+    const { idOf, partition, key } = options;
+    await this.app.get<BulkPublisher>(BULK_PUBLISHER).publish(
+      data.map((one) => {
+        this.sequence += 1;
+        return {
+          definition: definition as EventDefinition<unknown>,
+          data: one,
+          id: idOf?.(one) ?? `${this.name}/${this.sequence}`,
+          producer: { shard: this.name, sequence: this.sequence },
+          cause: null,
+          stream: this.stream,
+          ...(partition === undefined ? {} : { partition }),
+          ...(key === undefined ? {} : { key }),
+        };
+      }),
+    );
+  }
+
+  private publishDefinitions(definitions: readonly Definition[]): Promise<void> {
+    return this.publish(
+      events.DefinitionChanged,
+      definitions.map((definition) => ({
+        kind: definition.kind,
+        name: definition.metadata.name,
+        version: versionOf(definition),
+        generation: 1,
+        documentJson: JSON.stringify(definition),
+        phase: DefinitionPhase.READY,
+        waitingFor: [],
+        changedBy: 'spec',
+      })),
+    );
+  }
+
+  private isOurs(event: LogEvent): boolean {
+    const data = event.data as { model?: string };
+    return data.model === this.name;
+  }
+}

@@ -2,6 +2,7 @@ import { DomainError } from '@headrace/contracts';
 import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { eventually } from '@headrace/testing';
 import {
   aColumn,
   aDeployedVersion,
@@ -24,7 +25,7 @@ const NOW = 990_000_000_000_000;
 
 function setUp(options: {
   changed?: DeploymentChanged;
-  outcome?: FetchOutcome | ((columns: readonly string[]) => FetchOutcome);
+  outcome?: FetchOutcome | ((columns: readonly string[]) => FetchOutcome | Promise<FetchOutcome>);
   /** Versions that fail when they run. */
   broken?: number[];
 }) {
@@ -166,6 +167,7 @@ describe('a paired rollout', () => {
   it('scores every request by both versions; the assigned one answers', async () => {
     const { answer, log, fetches } = setUp({ changed: aPairedRollout(20) });
     for (let index = 0; index < 100; index += 1) await answer.answer(aPredictRequest(), Infinity);
+    await eventually(() => expect(log).toHaveLength(100));
     const canary = log.filter(({ assignment }) => assignment === 'canary');
     expect(canary).toHaveLength(20);
     for (const { version, output, shadowScores, rolloutId } of log) {
@@ -183,6 +185,7 @@ describe('a paired rollout', () => {
       const { response } = await answer.answer(aPredictRequest(), Infinity);
       expect(response).toMatchObject({ version: 1, assignment: 'champion', fallback: false });
     }
+    await eventually(() => expect(failures).toHaveLength(10));
     expect(log.every(({ shadowScores }) => shadowScores.length === 0)).toBe(true);
     expect(failures.filter(({ assigned }) => assigned)).toHaveLength(2);
     expect(failures.filter(({ assigned }) => !assigned)).toHaveLength(8);
@@ -191,6 +194,7 @@ describe('a paired rollout', () => {
   it('keeps the canary’s score when it was assigned, and the champion’s beside it', async () => {
     const { answer, log } = setUp({ changed: aPairedRollout(100) });
     await answer.answer(aPredictRequest(), Infinity);
+    await eventually(() => expect(log).toHaveLength(1));
     expect(log[0]).toMatchObject({ version: 2, assignment: 'canary', shadowScores: [{ version: 1 }] });
   });
 
@@ -211,6 +215,24 @@ describe('a paired rollout', () => {
     const { response } = await answer.answer(aPredictRequest(), Infinity);
     expect(response).toMatchObject({ version: 1, assignment: 'champion', fallback: false });
     expect(log[0]?.shadowScores).toEqual([]);
+  });
+
+  it('does not let the caller wait for the shadow', async () => {
+    const changed = aPairedRollout(20);
+    const [champion, canary] = changed.versions;
+    if (!champion || !canary?.signature) throw new Error('the builder gives two versions');
+    const features = [aColumn('weather', { view: 'weather', feature: 'wind' })];
+    const versions = [champion, { ...canary, signature: { ...canary.signature, features } }];
+    let letGo = (): void => undefined;
+    const slow = new Promise<FetchOutcome>((resolve) => (letGo = () => resolve({ kind: 'late' })));
+    const outcome = (columns: readonly string[]): FetchOutcome | Promise<FetchOutcome> =>
+      columns.includes('weather') ? slow : { kind: 'features', vector: aVector() };
+    const { answer, log } = setUp({ changed: { ...changed, versions }, outcome });
+    const { response } = await answer.answer(aPredictRequest(), Infinity);
+    expect(response).toMatchObject({ version: 1, fallback: false });
+    expect(log).toEqual([]);
+    letGo();
+    await eventually(() => expect(log).toHaveLength(1));
   });
 
   it('scores by the assigned version alone when the rollout is not paired', async () => {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
 import { FeatureStatus, type FeatureVector } from '@headrace/contracts/proto/features/v1/features_service';
-import type { PredictionServed, ShadowScore } from '@headrace/contracts/proto/inference/v1/inference_events';
+import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
 import type { Cause } from '@headrace/messaging';
 import type { Deployment } from '../domain/deployment';
@@ -12,6 +12,7 @@ import { checkPredictRequest, gapIn, joinKeyOf, type InputPlan } from '../domain
 import type { FetchOutcome } from '../grpc-out/feature-fetcher';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
 import { scoreOf } from '../serving/score';
+import { Shadows, type FallbackReason, type Scored } from '../serving/shadows';
 import type { ServingTable } from '../serving/serving-table';
 
 export interface Features {
@@ -29,24 +30,17 @@ export interface PredictionObserver {
   versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void;
 }
 
-export type FallbackReason = 'feature_timeout' | 'feature_store_unavailable' | 'feature_expired' | 'model_error';
-
 export interface Answer {
   readonly response: PredictResponse;
   /** Undefined for a fallback. */
   readonly version: ServedVersion | undefined;
 }
 
-type Scored =
-  | { readonly kind: 'score'; readonly version: ServedVersion; readonly output: number; readonly vector: FeatureVector }
-  | {
-      readonly kind: 'no-features';
-      readonly reason: FallbackReason;
-      readonly message: string;
-      readonly vector?: FeatureVector;
-    }
-  | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'model-failed'; readonly error: unknown };
+interface Evidence {
+  readonly startedAt: number;
+  readonly shadows: Shadows;
+  readonly vector?: FeatureVector | undefined;
+}
 
 const NO_INPUTS: InputPlan = { entities: [], requestFields: [], features: [], names: [] };
 
@@ -64,14 +58,18 @@ export class AnswerPrediction {
   async answer(request: PredictRequest, remainingMs: number): Promise<Answer> {
     const startedAt = performance.now();
     const withoutModel = this.table.fallbackWithoutModel(request.endpoint);
-    if (withoutModel) checkPredictRequest(request, NO_INPUTS, withoutModel.joinKey);
-    if (withoutModel) return this.fallBack(request, withoutModel, startedAt, 'model_error', 'no version is loaded');
+    if (withoutModel) {
+      checkPredictRequest(request, NO_INPUTS, withoutModel.joinKey);
+      const evidence = { startedAt, shadows: new Shadows() };
+      return this.fallBack(request, withoutModel, 'model_error', 'no version is loaded', evidence);
+    }
     const active = this.table.require(request.endpoint);
     active.enter();
+    const shadows = new Shadows();
     try {
-      return await this.answerWith(active, request, remainingMs, startedAt);
+      return await this.answerWith(active, request, remainingMs, startedAt, shadows);
     } finally {
-      active.leave();
+      shadows.whenDone(() => active.leave());
     }
   }
 
@@ -80,53 +78,40 @@ export class AnswerPrediction {
     request: PredictRequest,
     remainingMs: number,
     startedAt: number,
+    shadows: Shadows,
   ): Promise<Answer> {
     const { deployment, champion } = active;
     checkPredictRequest(request, champion.inputs, deployment.joinKey);
     const assigned = active.route();
     const timeoutMs = Math.max(1, Math.min(deployment.featureTimeoutMs, remainingMs - ANSWER_RESERVE_MS));
     const score = this.scorer(request, timeoutMs, deployment);
-    const beside = deployment.paired ? active.versions.filter((version) => version !== assigned) : [];
-    const [first, ...others] = await Promise.all([score(assigned), ...beside.map(score)]);
-
-    let answer = first;
+    if (deployment.paired) {
+      for (const version of active.versions) if (version !== assigned) shadows.add(version, score(version));
+    }
     let answering = assigned;
-    if (first.kind !== 'score' && assigned !== champion) {
-      this.complain(deployment, assigned, first, true);
+    let scored = await score(assigned);
+    if (scored.kind !== 'score' && assigned !== champion) {
       // A canary is never the reason that somebody gets no answer.
-      answer = others.find((_, index) => beside[index] === champion) ?? (await score(champion));
+      this.complain(deployment, assigned, scored, true);
+      scored = await (shadows.take(champion) ?? score(champion));
       answering = champion;
     }
-    const shadows: ShadowScore[] = [];
-    others.forEach((other, index) => {
-      const version = beside[index];
-      if (!version || version === answering) return;
-      if (other.kind === 'score') shadows.push({ version: version.number, output: other.output });
-      else this.complain(deployment, version, other, false);
-    });
-    switch (answer.kind) {
+    shadows.onFailure((version, failed) => this.complain(deployment, version, failed, false));
+    const evidence = { startedAt, shadows };
+    switch (scored.kind) {
       case 'score':
-        return this.respond(request, deployment, answer, shadows, startedAt);
+        return this.respond(request, deployment, scored, evidence);
       case 'refused':
-        throw new DomainError(
-          'invalid',
-          'features_refused',
-          `the feature store refuses the request: ${answer.message}`,
-        );
+        throw new DomainError('invalid', 'features_refused', `the feature store refuses it: ${scored.message}`);
       case 'no-features':
-        return this.fallBack(request, deployment, startedAt, answer.reason, answer.message, answer.vector, shadows);
+        return this.fallBack(request, deployment, scored.reason, scored.message, {
+          ...evidence,
+          vector: scored.vector,
+        });
       case 'model-failed':
-        this.observer.versionFailed(deployment.endpoint, answering.number, true, answer.error);
-        if (answer.error instanceof DomainError && deployment.fallback === undefined) throw answer.error;
-        return this.fallBack(
-          request,
-          deployment,
-          startedAt,
-          'model_error',
-          'the model gave no answer',
-          undefined,
-          shadows,
-        );
+        this.observer.versionFailed(deployment.endpoint, answering.number, true, scored.error);
+        if (scored.error instanceof DomainError && deployment.fallback === undefined) throw scored.error;
+        return this.fallBack(request, deployment, 'model_error', 'the model gave no answer', evidence);
     }
   }
 
@@ -173,8 +158,7 @@ export class AnswerPrediction {
     request: PredictRequest,
     deployment: Deployment,
     { version, output, vector }: Extract<Scored, { kind: 'score' }>,
-    shadowScores: ShadowScore[],
-    startedAt: number,
+    evidence: Evidence,
   ): Answer {
     const { names } = version.inputs;
     const response: PredictResponse = {
@@ -191,18 +175,16 @@ export class AnswerPrediction {
       fallback: false,
       fallbackReason: '',
     };
-    this.log(request, response, deployment, { names, vector, shadowScores, startedAt });
+    this.log(request, response, deployment, names, { ...evidence, vector });
     return { response, version };
   }
 
   private fallBack(
     request: PredictRequest,
     deployment: Deployment,
-    startedAt: number,
     reason: FallbackReason,
     message: string,
-    vector?: FeatureVector,
-    shadowScores: ShadowScore[] = [],
+    evidence: Evidence,
   ): Answer {
     if (deployment.fallback === undefined) {
       throw new DomainError('unavailable', reason, `${message}; endpoint ${deployment.endpoint} declares no fallback`);
@@ -218,51 +200,46 @@ export class AnswerPrediction {
       fallback: true,
       fallbackReason: reason,
     };
-    const names = vector ? deployment.champion.signature.features.map(({ name }) => name) : [];
-    this.log(request, response, deployment, { names, vector, shadowScores, startedAt });
+    const names = evidence.vector ? deployment.champion.signature.features.map(({ name }) => name) : [];
+    this.log(request, response, deployment, names, evidence);
     return { response, version: undefined };
   }
 
+  /** The caller has its answer before the other versions have theirs. */
   private log(
     request: PredictRequest,
     response: PredictResponse,
     deployment: Deployment,
-    evidence: {
-      readonly names: readonly string[];
-      readonly vector: FeatureVector | undefined;
-      readonly shadowScores: ShadowScore[];
-      readonly startedAt: number;
-    },
+    featureNames: readonly string[],
+    { vector, startedAt, shadows }: Evidence,
   ): void {
-    const { vector, names } = evidence;
     const servedAtMicros = this.nowMicros();
-    this.observer.served(
-      {
-        predictionId: response.predictionId,
-        endpoint: deployment.endpoint,
-        model: deployment.model,
-        version: response.version,
-        assignment: response.assignment,
-        joinKey: joinKeyOf(request, deployment.joinKey),
-        asOfMicros: request.asOfMicros || (vector?.asOfMicros ?? servedAtMicros),
-        servedAtMicros,
-        featureNames: [...names],
-        featureValues: vector?.values ?? [],
-        featureStatuses: vector?.statuses ?? [],
-        watermarkMicros: vector?.watermarkMicros ?? 0,
-        entities: request.entities,
-        request: request.request,
-        output: response.output,
-        shadowScores: evidence.shadowScores,
-        fallback: response.fallback,
-        fallbackReason: response.fallbackReason,
-        latencyMicros: Math.round((performance.now() - evidence.startedAt) * 1_000),
-        deploymentGeneration: deployment.generation,
-        rolloutId: deployment.rolloutId,
-      },
-      deployment.logSampleRate,
-      deployment.cause,
-    );
+    const event: PredictionServed = {
+      predictionId: response.predictionId,
+      endpoint: deployment.endpoint,
+      model: deployment.model,
+      version: response.version,
+      assignment: response.assignment,
+      joinKey: joinKeyOf(request, deployment.joinKey),
+      asOfMicros: request.asOfMicros || (vector?.asOfMicros ?? servedAtMicros),
+      servedAtMicros,
+      featureNames: [...featureNames],
+      featureValues: vector?.values ?? [],
+      featureStatuses: vector?.statuses ?? [],
+      watermarkMicros: vector?.watermarkMicros ?? 0,
+      entities: request.entities,
+      request: request.request,
+      output: response.output,
+      shadowScores: [],
+      fallback: response.fallback,
+      fallbackReason: response.fallbackReason,
+      latencyMicros: Math.round((performance.now() - startedAt) * 1_000),
+      deploymentGeneration: deployment.generation,
+      rolloutId: deployment.rolloutId,
+    };
+    shadows.whenDone((shadowScores) => {
+      this.observer.served({ ...event, shadowScores }, deployment.logSampleRate, deployment.cause);
+    });
   }
 }
 

@@ -1,0 +1,147 @@
+/** @jest-environment ./apps/inference-gateway/test/native-arrays-environment.cjs */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ArtifactStore } from '@headrace/artifacts';
+import { flightColumns } from '../../test/builders';
+import { compileValidationChild, fixtures } from '../../test/compiled-child';
+import type { WantedVersion } from '../domain/deployment';
+import { scoreOf } from '../serving/score';
+import { ModelLoader, type LoadOutcome, type LoaderOptions } from './model-loader';
+import { inspectOnnx } from './onnx-inspection';
+
+jest.setTimeout(60_000);
+
+let child: Awaited<ReturnType<typeof compileValidationChild>>;
+let folder: string;
+let store: ArtifactStore;
+
+beforeAll(async () => {
+  child = await compileValidationChild();
+  folder = await mkdtemp(join(tmpdir(), 'gateway-models-'));
+  store = new ArtifactStore(join(folder, 'artifacts'));
+});
+
+afterAll(async () => {
+  await child.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function aLoader(limits: Partial<LoaderOptions['limits']> = {}, maxModelBytes = 1_000_000): ModelLoader {
+  return new ModelLoader(store, {
+    childScript: child.script,
+    maxModelBytes,
+    limits: { timeoutMs: 30_000, memoryMiB: 400, rowMicros: 50_000, ...limits },
+  });
+}
+
+async function aVersion(file: string, overrides: Partial<WantedVersion['signature']> = {}): Promise<WantedVersion> {
+  const signature = { task: 'binary', inputs: [], outputs: [], features: [...flightColumns], ...overrides };
+  const artifact = await store.putFile(join(fixtures, file), file);
+  return { number: 1, role: 'champion', weight: 100, artifact, signature };
+}
+
+function codeOf(outcome: LoadOutcome): string {
+  return outcome.kind === 'refused' ? outcome.code : outcome.kind;
+}
+
+describe('loading a model', () => {
+  it('loads what the trainer made and answers with its numbers', async () => {
+    const outcome = await aLoader().load(await aVersion('flight-like.onnx'));
+    if (outcome.kind !== 'loaded') throw new Error(outcome.message);
+    const { model } = outcome;
+    expect(model.outputs).toEqual([
+      { name: 'label', datatype: 'INT64', shape: [-1] },
+      { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
+    ]);
+    const rows = Float32Array.from({ length: 2 * model.width }, (_, index) => (index === 5 ? NaN : index));
+    const together = await model.run(rows, 2);
+    const alone = await model.run(rows.slice(model.width), 1);
+    expect(scoreOf(alone, 'binary')).toBe(together['probabilities']?.data[3]);
+    await model.release();
+  });
+
+  it('loads a regression', async () => {
+    const outcome = await aLoader().load(await aVersion('delay-regression.onnx', { task: 'regression' }));
+    if (outcome.kind !== 'loaded') throw new Error(outcome.message);
+    const outputs = await outcome.model.run(new Float32Array(flightColumns.length), 1);
+    expect(Number.isFinite(scoreOf(outputs, 'regression'))).toBe(true);
+    await outcome.model.release();
+  });
+
+  it.each([
+    ['reads another file', 'hostile/external-data.onnx', 'external_data'],
+    ['needs operators of unknown origin', 'hostile/foreign-operator.onnx', 'unknown_operators'],
+    ['is nested too deeply', 'hostile/deeply-nested.onnx', 'nested_too_deeply'],
+    ['swells', 'hostile/swelling.onnx', 'too_much_memory'],
+    ['takes another input', 'hostile/other-input.onnx', 'signature_mismatch'],
+    ['gives another output', 'hostile/other-output.onnx', 'signature_mismatch'],
+    ['gives one row for many', 'hostile/mixes-rows.onnx', 'signature_mismatch'],
+    ['is no model at all', 'make_fixtures.py', 'not_onnx'],
+  ])('refuses a file that %s', async (_, file, code) => {
+    const outcome = await aLoader().load(await aVersion(file));
+    expect(codeOf(outcome)).toBe(code);
+    expect(outcome).toMatchObject({ retriable: false });
+  });
+
+  it('refuses a model that never ends, by killing the process that tries it', async () => {
+    const outcome = await aLoader({ timeoutMs: 2_000 }).load(await aVersion('hostile/endless.onnx'));
+    expect(codeOf(outcome)).toBe('validation_timeout');
+  });
+
+  it('refuses a model whose row takes longer than the event loop may be blocked, and says so', async () => {
+    const outcome = await aLoader().load(await aVersion('hostile/slow.onnx'));
+    expect(codeOf(outcome)).toBe('too_slow');
+    expect(outcome).toMatchObject({ message: expect.stringMatching(/^one row takes [\d.]+ ms; at most 50 ms/) });
+  });
+
+  it('refuses a model of another width than its signature', async () => {
+    const outcome = await aLoader().load(await aVersion('flight-like.onnx', { features: flightColumns.slice(1) }));
+    expect(outcome).toMatchObject({ kind: 'refused' });
+  });
+
+  it('refuses a model of another task than its signature', async () => {
+    const outcome = await aLoader().load(await aVersion('flight-like.onnx', { task: 'regression' }));
+    expect(codeOf(outcome)).toBe('signature_mismatch');
+  });
+
+  it('refuses a model that is too large', async () => {
+    expect(codeOf(await aLoader({}, 1_000).load(await aVersion('flight-like.onnx')))).toBe('too_large');
+  });
+
+  it('says that an absent artifact may still come', async () => {
+    const version = await aVersion('flight-like.onnx');
+    const digest = `sha256:${createHash('sha256').update('never stored').digest('hex')}`;
+    const outcome = await aLoader().load({ ...version, artifact: { ...version.artifact, digest } });
+    expect(outcome).toMatchObject({ kind: 'refused', code: 'artifact_missing', retriable: true });
+  });
+
+  it('refuses bytes that changed after they were stored', async () => {
+    const version = await aVersion('flight-like-small.onnx');
+    const path = await store.pathOf(version.artifact.digest);
+    await rm(path);
+    await copyFile(join(fixtures, 'flight-like.onnx'), path);
+    expect(codeOf(await aLoader().load(version))).toBe('artifact_corrupt');
+    await rm(path);
+    await writeFile(path, readFileSync(join(fixtures, 'flight-like-small.onnx')));
+  });
+});
+
+describe('looking into the bytes of a model', () => {
+  const bytes = readFileSync(join(fixtures, 'flight-like-small.onnx'));
+
+  it('finds nothing against what the trainer makes', () => {
+    expect(inspectOnnx(bytes)).toBeUndefined();
+  });
+
+  it('never throws, whatever the bytes are', () => {
+    for (let length = 0; length < bytes.length; length += 97) {
+      expect(inspectOnnx(bytes.subarray(0, length)) ?? { code: 'none' }).toHaveProperty('code');
+      const flipped = Uint8Array.from(bytes);
+      flipped[length] = 255 - (flipped[length] ?? 0);
+      expect(() => inspectOnnx(flipped)).not.toThrow();
+    }
+  });
+});

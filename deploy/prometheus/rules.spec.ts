@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { exposedMetrics, metricsIn } from '../exposed-metrics';
+
+const repository = resolve(__dirname, '../..');
+const yamlFiles = (folder: string): string[] =>
+  readdirSync(join(__dirname, folder))
+    .filter((name) => name.endsWith('.yml'))
+    .map((name) => join(__dirname, folder, name));
+
+const Rules = z.strictObject({
+  groups: z.array(
+    z.strictObject({
+      name: z.string(),
+      rules: z.array(
+        z.strictObject({
+          alert: z.string().regex(/^[A-Z][A-Za-z]+$/),
+          expr: z.string(),
+          for: z.string().optional(),
+          labels: z.strictObject({ severity: z.enum(['critical', 'warning']) }),
+          annotations: z.strictObject({ summary: z.string(), description: z.string(), runbook_url: z.string() }),
+        }),
+      ),
+    }),
+  ),
+});
+const Tests = z.object({
+  tests: z.array(
+    z.object({ alert_rule_test: z.array(z.object({ alertname: z.string(), exp_alerts: z.array(z.unknown()) })) }),
+  ),
+});
+
+const alerts = yamlFiles('rules').flatMap((file) =>
+  Rules.parse(parse(readFileSync(file, 'utf8'))).groups.flatMap((group) => group.rules),
+);
+const tried = yamlFiles('tests').flatMap((file) =>
+  Tests.parse(parse(readFileSync(file, 'utf8'))).tests.flatMap((test) => test.alert_rule_test),
+);
+
+describe('alerts', () => {
+  it.each(alerts)('$alert has a runbook that says what it means, what was done and what to do', ({ annotations }) => {
+    const page = join(repository, annotations.runbook_url);
+    expect(annotations.runbook_url).toMatch(/^docs\/runbooks\/[a-z-]+\.md$/);
+    expect(existsSync(page)).toBe(true);
+    const headings = [...readFileSync(page, 'utf8').matchAll(/^## (.+)$/gm)].map((match) => match[1]);
+    expect(headings).toEqual([
+      'What it means',
+      'What users feel',
+      'What the system already did',
+      'How to look',
+      'How to mend it',
+      'How to know that it is over',
+    ]);
+  });
+
+  it.each(alerts)('$alert is tried firing and not firing', ({ alert }) => {
+    const outcomes = tried
+      .filter(({ alertname }) => alertname === alert)
+      .map(({ exp_alerts }) => exp_alerts.length > 0);
+    expect(new Set(outcomes)).toEqual(new Set([true, false]));
+  });
+
+  it.each(alerts)('$alert asks only for metrics that a service exposes', ({ expr }) => {
+    expect(metricsIn(expr).filter((metric) => !exposedMetrics().has(metric))).toEqual([]);
+  });
+
+  it('leaves no runbook without its alert', () => {
+    const pages = readdirSync(join(repository, 'docs/runbooks')).filter((name) => name !== 'README.md');
+    expect(pages.sort()).toEqual(
+      alerts.map(({ annotations }) => annotations.runbook_url.slice('docs/runbooks/'.length)).sort(),
+    );
+  });
+});
+
+const promtool = spawnSync('promtool', ['--version']).status === 0 ? it : it.skip;
+
+describe('promtool (skipped where Prometheus is not installed)', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'headrace-rules-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  function run(...args: string[]): { readonly status: number | null; readonly output: string } {
+    const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
+    return { status, output: `${stdout}${stderr}` };
+  }
+
+  promtool('accepts the configuration with the rules where the container has them', () => {
+    const config = readFileSync(join(__dirname, 'prometheus.yml'), 'utf8');
+    expect(config).toContain('/etc/prometheus/rules/*.yml');
+    const here = join(folder, 'prometheus.yml');
+    writeFileSync(here, config.replace('/etc/prometheus/rules', join(__dirname, 'rules')));
+    const { status, output } = run('check', 'config', here);
+    expect([status, output]).toEqual([0, expect.stringContaining(`${yamlFiles('rules').length} rule files found`)]);
+  });
+
+  promtool('accepts the rules', () => {
+    const { status, output } = run('check', 'rules', ...yamlFiles('rules'));
+    expect([status, output]).toEqual([0, expect.not.stringContaining('FAILED')]);
+  });
+
+  promtool('finds that each alert fires when it should, and only then', () => {
+    const { status, output } = run('test', 'rules', ...yamlFiles('tests'));
+    expect([status, output]).toEqual([0, expect.not.stringContaining('FAILED')]);
+  });
+});

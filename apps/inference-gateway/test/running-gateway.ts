@@ -1,0 +1,194 @@
+// The whole gateway in this process, on the real Kafka, with a feature store that a spec can steer.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  credentials,
+  Server,
+  ServerCredentials,
+  status,
+  type sendUnaryData,
+  type ServerUnaryCall,
+} from '@grpc/grpc-js';
+import { ArtifactStore } from '@headrace/artifacts';
+import { events, topicOf, type EventDefinition } from '@headrace/contracts';
+import { GRPCInferenceServiceClient } from '@headrace/contracts/inference';
+import {
+  FeatureServiceService,
+  FeatureStatus,
+  type GetOnlineFeaturesRequest,
+  type GetOnlineFeaturesResponse,
+} from '@headrace/contracts/proto/features/v1/features_service';
+import { InferenceClient } from '@headrace/contracts/proto/inference/v1/inference_service';
+import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { freePort } from '@headrace/embedded';
+import {
+  BULK_PUBLISHER,
+  LOG_READER,
+  MessagingModule,
+  type BulkPublisher,
+  type LogReader,
+  type ReceivedEvent,
+} from '@headrace/messaging';
+import { createLogger, createService, readConfig } from '@headrace/service-kit';
+import { testKafkaBrokers } from '@headrace/testing';
+import { Global, Module, type INestApplication, type INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { gatewayConfig, InferenceGatewayModule, VALIDATION_CHILD } from '../src';
+import { compileValidationChild, fixtures } from './compiled-child';
+
+@Module({})
+class RootModule {}
+
+@Global()
+@Module({})
+class ValidationChildModule {}
+
+/** Gives each feature the number of its place; `status` and `error` steer it. */
+export class FakeFeatureStore {
+  status = FeatureStatus.PRESENT;
+  error: status | undefined;
+  private readonly server = new Server();
+
+  async start(): Promise<string> {
+    this.server.addService(FeatureServiceService, {
+      getOnlineFeatures: (
+        { request }: ServerUnaryCall<GetOnlineFeaturesRequest, GetOnlineFeaturesResponse>,
+        respond: sendUnaryData<GetOnlineFeaturesResponse>,
+      ) => {
+        if (this.error !== undefined) {
+          respond({ code: this.error, details: 'steered by the spec' });
+          return;
+        }
+        const rows = request.rows.map(({ asOfMicros }) => ({
+          values: request.features.map((_, index) => index),
+          statuses: request.features.map(() => this.status),
+          asOfMicros,
+          watermarkMicros: asOfMicros + 1,
+        }));
+        respond(null, { rows });
+      },
+      checkServingSkew: (_call: unknown, respond: sendUnaryData<unknown>) => respond({ code: status.UNIMPLEMENTED }),
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      this.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    return `127.0.0.1:${port}`;
+  }
+
+  stop(): void {
+    this.server.forceShutdown();
+  }
+}
+
+export class RunningGateway {
+  readonly features = new FakeFeatureStore();
+  private folder = '';
+  private store: ArtifactStore | undefined;
+  private app: INestApplication | undefined;
+  private outside: INestApplicationContext | undefined;
+  private child: Awaited<ReturnType<typeof compileValidationChild>> | undefined;
+  private inferenceClient: GRPCInferenceServiceClient | undefined;
+  private predictClient: InferenceClient | undefined;
+  private sequence = 0;
+
+  async start(): Promise<void> {
+    this.folder = await mkdtemp(join(tmpdir(), 'gateway-'));
+    this.store = new ArtifactStore(join(this.folder, 'artifacts'));
+    this.child = await compileValidationChild();
+    const brokers = testKafkaBrokers();
+    this.outside = await NestFactory.createApplicationContext(
+      MessagingModule.forService({ service: 'registry', brokers }),
+      { logger: false },
+    );
+    const port = await freePort();
+    const settings = readConfig(gatewayConfig, {
+      KAFKA_BROKERS: brokers.join(','),
+      HEADRACE_ARTIFACTS: join(this.folder, 'artifacts'),
+      FEATURE_STORE_ADDRESS: await this.features.start(),
+      GRPC_PORT: String(port),
+      LOG_LEVEL: 'error',
+    });
+    const validationChild = {
+      module: ValidationChildModule,
+      providers: [{ provide: VALIDATION_CHILD, useValue: this.child.script }],
+      exports: [VALIDATION_CHILD],
+    };
+    const root = { module: RootModule, imports: [validationChild, InferenceGatewayModule] };
+    const logger = createLogger('inference-gateway', settings.LOG_LEVEL);
+    this.app = await createService(root, 'inference-gateway', settings, logger);
+    await this.app.init();
+    const address = `127.0.0.1:${port}`;
+    this.inferenceClient = new GRPCInferenceServiceClient(address, credentials.createInsecure());
+    this.predictClient = new InferenceClient(address, credentials.createInsecure());
+  }
+
+  get inference(): GRPCInferenceServiceClient {
+    if (!this.inferenceClient) throw new Error('not started');
+    return this.inferenceClient;
+  }
+
+  get predict(): InferenceClient {
+    if (!this.predictClient) throw new Error('not started');
+    return this.predictClient;
+  }
+
+  /** A model file of the fixtures as an artifact. */
+  async artifact(file: string): Promise<Awaited<ReturnType<ArtifactStore['putFile']>>> {
+    if (!this.store) throw new Error('not started');
+    return this.store.putFile(join(fixtures, file), file);
+  }
+
+  /** As the registry would. Returns the event's id. */
+  async deploy(data: DeploymentChanged): Promise<string> {
+    const id = `${data.endpoint}/${data.generation}`;
+    const message = {
+      definition: events.DeploymentChanged,
+      data,
+      id,
+      producer: { shard: `spec/${data.endpoint}`, sequence: (this.sequence += 1) },
+      cause: { eventId: 'validated', correlationId: `loop/${data.endpoint}` },
+    };
+    await this.outsideGet<BulkPublisher>(BULK_PUBLISHER).publish([message]);
+    return id;
+  }
+
+  /** Everything of one type that stands on its topic now. */
+  async published<T>(definition: EventDefinition<T>): Promise<ReceivedEvent<T>[]> {
+    const reader = this.outsideGet<LogReader>(LOG_READER);
+    const topic = topicOf(definition.topic);
+    const ends = await reader.endOffsets(topic);
+    const found: ReceivedEvent<T>[] = [];
+    await reader.readRange(
+      topic,
+      new Map([...ends].map(([partition, to]) => [partition, { from: 0, to }])),
+      (batch) => {
+        for (const event of batch) if (event.type === definition.type) found.push(event as ReceivedEvent<T>);
+      },
+    );
+    return found;
+  }
+
+  /** As on SIGTERM. */
+  async stopGateway(): Promise<void> {
+    await this.app?.close();
+    this.app = undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.inferenceClient?.close();
+    this.predictClient?.close();
+    await this.stopGateway();
+    this.features.stop();
+    await this.outside?.close();
+    await this.child?.remove();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private outsideGet<T>(token: symbol): T {
+    if (!this.outside) throw new Error('not started');
+    return this.outside.get<T>(token);
+  }
+}

@@ -1,9 +1,10 @@
-// Panels about what arrives, and about the processes that handle it.
+// Panels about what arrives, the features made of it, and the processes that do so.
 import {
   BytesIEC,
   DateTimeFromNow,
   PercentUnit,
   RecordsPerSecond,
+  RowsPerSecond,
   Seconds,
   Short,
 } from '@grafana/grafana-foundation-sdk/units';
@@ -125,6 +126,70 @@ export const dataIn = () => [
       },
     ],
   }).height(8),
+];
+
+export const features = () => [
+  timeSeries({
+    title: 'Features read online',
+    description: 'Rows a second that online reads answered, by how exact they are.',
+    unit: RowsPerSecond,
+    width: 6,
+    min: 0,
+    queries: [
+      {
+        expr: 'sum by (status) (rate(headrace_feature_store_online_rows_total[$__rate_interval]))',
+        legend: '{{status}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Online reads, p99',
+    description: 'From call to answer, the wait for watermarks included.',
+    unit: Seconds,
+    width: 6,
+    min: 0,
+    limits: { warning: 0.25 },
+    queries: [
+      {
+        expr: 'histogram_quantile(0.99, sum by (le) (rate(headrace_feature_store_online_read_seconds_bucket[$__rate_interval])))',
+        legend: 'p99',
+      },
+      {
+        expr: 'histogram_quantile(0.5, sum by (le) (rate(headrace_feature_store_online_read_seconds_bucket[$__rate_interval])))',
+        legend: 'p50',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Features behind ingestion',
+    description: 'How far, in time of the data, the features are behind what ingestion has announced.',
+    unit: Seconds,
+    width: 6,
+    min: 0,
+    queries: [
+      {
+        expr:
+          'max by (stream) (headrace_ingestion_watermark_seconds{stream=~"$stream"})' +
+          ' - min by (stream) (headrace_feature_store_watermark_seconds{stream=~"$stream"})',
+        legend: '{{stream}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Joins of training sets',
+    description: 'Mean duration of the point-in-time joins.',
+    unit: Seconds,
+    width: 6,
+    min: 0,
+    queries: [
+      {
+        expr:
+          'sum by (plan, outcome) (headrace_feature_store_materialization_seconds_sum)' +
+          ' / (sum by (plan, outcome) (headrace_feature_store_materialization_seconds_count) > 0)',
+        legend: '{{plan}} {{outcome}}',
+      },
+    ],
+  }),
 ];
 
 export const processes = () => [

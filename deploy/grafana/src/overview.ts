@@ -12,7 +12,7 @@ import {
   type Dashboard,
   type Panel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dataIn, now, processes } from './overview-data';
+import { dataIn, features, now, processes } from './overview-data';
 import { messaging, quality, rollouts, serving } from './overview-models';
 import { DATASOURCE } from './panels';
 
@@ -24,6 +24,7 @@ interface Builder {
 const rows: readonly (readonly [string, () => readonly Builder[]])[] = [
   ['Now', now],
   ['Data in', dataIn],
+  ['Features', features],
   ['Training and rollouts', rollouts],
   ['Answers', serving],
   ['Is it still good', quality],

@@ -23,14 +23,18 @@ export interface DatasetRow {
   readonly fields: Fields;
 }
 
-/** Writes one version with a file for each list of rows. */
+/**
+ * Writes one version with a file for each list of rows. `ends`: offsets that the version reaches to, by partition, where
+ * that is further than its rows.
+ */
 export async function commitDataset(
   artifacts: ArtifactStore,
   stream: string,
   schema: readonly { readonly name: string; readonly type: string }[],
   files: readonly (readonly DatasetRow[])[],
+  ends: Readonly<Record<string, number>> = {},
 ): Promise<DatasetVersionRef> {
-  const entries: object[] = [];
+  const entries: FileEntry[] = [];
   for (const rows of files) {
     const path = await withDuckDb({ memoryLimit: '500MB', threads: 1 }, async (connection, folder) => {
       const writer = await TableWriter.create(connection, 'rows', [
@@ -63,21 +67,34 @@ export async function commitDataset(
     });
     entries.push({ digest: path.digest, rows: rows.length, offsets: offsetsOf(rows) });
   }
+  const reached = Object.entries(ends).map(([partition, to]) => [partition, { from: 0, to }]);
   const manifest = {
     contract: 'headrace.dev/dataset/v1',
     stream,
     version: 1,
     parent: null,
     schema,
-    files: entries,
+    files: [...entries.slice(0, -1), withOffsets(entries.at(-1), Object.fromEntries(reached))],
     rows: files.flat().length,
   };
   const { digest } = await artifacts.putBytes(Buffer.from(JSON.stringify(manifest)), 'manifest.json');
   return { stream, version: 1, manifestDigest: digest };
 }
 
-function offsetsOf(rows: readonly DatasetRow[]): Record<string, { from: number; to: number }> {
-  const offsets: Record<string, { from: number; to: number }> = {};
+type Offsets = Record<string, { from: number; to: number }>;
+
+interface FileEntry {
+  readonly digest: string;
+  readonly rows: number;
+  readonly offsets: Offsets;
+}
+
+function withOffsets(entry: FileEntry | undefined, more: Offsets): FileEntry | undefined {
+  return entry && { ...entry, offsets: { ...entry.offsets, ...more } };
+}
+
+function offsetsOf(rows: readonly DatasetRow[]): Offsets {
+  const offsets: Offsets = {};
   for (const { partition, offset } of rows) {
     const known = offsets[partition];
     offsets[partition] = {

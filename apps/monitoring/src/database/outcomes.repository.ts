@@ -29,8 +29,9 @@ export interface Joined {
 }
 
 /**
- * Predictions and labels come in any order, in transactions that do not see each other: who joins holds this lock until
- * its commit, so the one that comes second sees the first.
+ * Predictions and labels come in any order, in transactions that do not see each other: each writes its own, then takes
+ * this lock and joins, and holds it until its commit. So the one that joins second sees what the first wrote. Rows that
+ * transactions share (counters) are written behind the lock: nobody waits for it while it holds what others want.
  */
 export async function lockSources(queries: Queries, sources: readonly string[]): Promise<void> {
   for (const source of [...new Set(sources)].sort()) {

@@ -7,6 +7,22 @@ import { arrayLiteral, type Queries } from './sql';
 
 export type ServedEvent = ReceivedEvent<PredictionServed>;
 
+/** Nearly always known already, so looked up first: an insert would wait for other transactions that try the same. */
+async function saveLayouts(queries: Queries, layouts: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  const known = await queries.query<{ layout: string }>(
+    'SELECT layout FROM feature_layouts WHERE layout = ANY($1::text[])',
+    [[...layouts.keys()]],
+  );
+  const names = new Map(layouts);
+  for (const { layout } of known) names.delete(layout);
+  for (const layout of [...names.keys()].sort()) {
+    await queries.query('INSERT INTO feature_layouts (layout, names) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      layout,
+      names.get(layout),
+    ]);
+  }
+}
+
 /** Writes those that are new and returns their ids. */
 export async function insertPredictions(queries: Queries, served: readonly ServedEvent[]): Promise<Set<string>> {
   const layouts = new Map<string, readonly string[]>();
@@ -16,12 +32,7 @@ export async function insertPredictions(queries: Queries, served: readonly Serve
     return layout;
   };
   const rowLayouts = served.map((event) => layoutOf(event.data.featureNames));
-  for (const [layout, names] of layouts) {
-    await queries.query('INSERT INTO feature_layouts (layout, names) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-      layout,
-      names,
-    ]);
-  }
+  await saveLayouts(queries, layouts);
   const column = <V>(of: (event: ServedEvent) => V): V[] => served.map(of);
   const rows = await queries.query<{ prediction_id: string }>(
     `INSERT INTO predictions (prediction_id, endpoint, model, version, assignment, join_key, as_of, layout, features,

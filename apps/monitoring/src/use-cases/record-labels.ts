@@ -18,10 +18,10 @@ export class RecordLabels {
       this.monitors.sourcesOf(event.data.stream).flatMap((source) => rowOf(source, event) ?? []),
     );
     if (labels.length === 0) return;
-    const sources = new Set(labels.map((label) => label.source));
-    await lockSources(transaction, [...sources]);
     const news = await saveLabels(transaction, labels);
     if (news.length === 0) return;
+    const sources = new Set(news.map((label) => label.source));
+    await lockSources(transaction, [...sources]);
     const joined = await joinLabels(transaction, news, this.monitors.judgedBy(sources));
     await noteJoined(transaction, joined, this.monitors.all());
   }

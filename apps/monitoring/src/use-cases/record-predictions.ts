@@ -21,14 +21,14 @@ export class RecordPredictions {
   }
 
   private async record(served: readonly ServedEvent[], transaction: Transaction): Promise<void> {
-    const judged = this.monitors.judgedOf(new Set(served.map((event) => event.data.endpoint)));
+    const freshIds = await insertPredictions(transaction, served);
+    const fresh = served.filter((event) => freshIds.delete(event.data.predictionId));
+    if (fresh.length === 0) return;
+    const judged = this.monitors.judgedOf(new Set(fresh.map((event) => event.data.endpoint)));
     await lockSources(
       transaction,
       judged.map((one) => one.source),
     );
-    const freshIds = await insertPredictions(transaction, served);
-    const fresh = served.filter((event) => freshIds.delete(event.data.predictionId));
-    if (fresh.length === 0) return;
     await countPredictions(transaction, fresh);
     for (const { data } of fresh) {
       predictionsTotal.inc({ endpoint: data.endpoint, kind: data.fallback ? 'fallback' : 'answer' });

@@ -1,0 +1,31 @@
+import { kinds } from '@headrace/definitions';
+import { faultsOf } from './definition-faults';
+
+function monitor(spec: object) {
+  return kinds.Monitor.parse({
+    apiVersion: 'headrace.dev/v1',
+    kind: 'Monitor',
+    metadata: { name: 'm' },
+    spec: { endpoint: 'e', label: { stream: 's', expression: 'record.late' }, ...spec },
+  });
+}
+
+describe('a Monitor', () => {
+  const drift = { tests: [{ subject: 'prediction', statistic: 'psi', threshold: 0.25 }] };
+
+  it('may retrain on signals that it computes', () => {
+    expect(faultsOf(monitor({ drift, retraining: { plan: 'p', on: ['drift'] } }))).toEqual([]);
+  });
+
+  it('may not retrain on a signal that it never computes', () => {
+    expect(faultsOf(monitor({ drift, retraining: { plan: 'p', on: ['drift', 'performance'] } }))).toEqual([
+      'spec.retraining.on: performance is wanted, yet spec.performance is not there',
+    ]);
+  });
+
+  it('may not ask for more crossings than it has tests', () => {
+    expect(faultsOf(monitor({ drift: { ...drift, crossings: 2 } }))).toEqual([
+      'spec.drift.crossings: found 2, at most 1, the number of tests',
+    ]);
+  });
+});

@@ -1,0 +1,96 @@
+import { definitionMigrations, definitionTables } from '@headrace/definition-store';
+import { messagingMigrations } from '@headrace/messaging';
+import { openDatabase } from '@headrace/service-kit';
+import { createTestDatabase, type TestDatabase } from '@headrace/testing';
+import type { DataSource } from 'typeorm';
+import { CreateMonitoring1765000000000 } from '../src/database/migrations/1765000000000-create-monitoring';
+import {
+  isRequestOpen,
+  readRequestHistory,
+  saveRequest,
+  saveRunFailure,
+  saveRunRequest,
+  saveRunVersion,
+  saveVerdict,
+} from '../src/database/retraining.repository';
+import type { Queries } from '../src/database/sql';
+
+const PATIENCE_MS = 600_000;
+
+describe('an open request for retraining', () => {
+  let database: TestDatabase;
+  let source: DataSource;
+  let queries: Queries;
+  let model = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase('requests');
+    source = await openDatabase({
+      service: 'monitoring',
+      url: database.url,
+      poolSize: 2,
+      tables: definitionTables,
+      migrations: [...messagingMigrations, ...definitionMigrations, CreateMonitoring1765000000000],
+      logger: { warn: () => undefined },
+    });
+    queries = { query: (sql, parameters) => source.query(sql, parameters && [...parameters]) };
+  }, 30_000);
+
+  afterAll(async () => {
+    await source.destroy();
+    await database.drop();
+  });
+
+  async function request(): Promise<{ name: string; event: string; run: string }> {
+    model += 1;
+    const ids = { name: `model-${model}`, event: `request-${model}`, run: `run-${model}` };
+    await saveRequest(queries, {
+      eventId: ids.event,
+      monitor: ids.name,
+      model: ids.name,
+      plan: 'plan',
+      decidedAtMicros: 42,
+    });
+    return ids;
+  }
+
+  it('stays open from the request until its version has a verdict', async () => {
+    const { name, event, run } = await request();
+    expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(true);
+    await saveRunRequest(queries, run, event);
+    await saveRunVersion(queries, run, name, 2);
+    await saveVerdict(queries, name, 1, 'deployed');
+    expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(true);
+    await saveVerdict(queries, name, 2, 'promoted');
+    expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(false);
+  });
+
+  it('ends with the verdict on a later version, too', async () => {
+    const { name, event, run } = await request();
+    await saveRunRequest(queries, run, event);
+    await saveRunVersion(queries, run, name, 2);
+    await saveVerdict(queries, name, 3, 'rolled_back');
+    expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(false);
+  });
+
+  it('ends when the training failed, though that is heard before its beginning', async () => {
+    const { name, event, run } = await request();
+    await saveRunFailure(queries, run);
+    expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(true);
+    await saveRunRequest(queries, run, event);
+    expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(false);
+  });
+
+  it('does not stand in the way for ever when nobody answers it, but does while its run goes on', async () => {
+    const { name, event, run } = await request();
+    expect(await isRequestOpen(queries, name, 0)).toBe(false);
+    await saveRunRequest(queries, run, event);
+    expect(await isRequestOpen(queries, name, 0)).toBe(true);
+  });
+
+  it('counts in the history of its monitor', async () => {
+    const { name } = await request();
+    expect(await readRequestHistory(queries, name)).toEqual({ lastEventMicros: 42, withinDay: 1 });
+    expect(await readRequestHistory(queries, 'nobody')).toEqual({ lastEventMicros: undefined, withinDay: 0 });
+  });
+});

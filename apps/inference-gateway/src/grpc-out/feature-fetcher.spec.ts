@@ -90,7 +90,7 @@ describe('fetching features for many requests', () => {
     expect(valueOf(await early)).toBe(5_000);
   });
 
-  it('holds up rows that wait for an earlier moment by few others only', async () => {
+  it('holds up no row that waits by one that waits for longer', async () => {
     const store = new FakeFeatureStore(0);
     const fetcher = new FeatureFetcher(store);
     const answered: number[] = [];
@@ -104,7 +104,34 @@ describe('fetching features for many requests', () => {
     }
     await Promise.all(all);
     expect(answered).toEqual([...answered].sort((a, b) => a - b));
-    expect(Math.max(...store.calls.map(({ rows }) => rows.length))).toBe(defaultFetcherLimits.waitingRows);
+    expect(store.calls).toHaveLength(64);
+  });
+
+  it('puts waiting rows together that the watermark passes at nearly the same time', async () => {
+    const store = new FakeFeatureStore(1_000_000);
+    const fetcher = new FeatureFetcher(store);
+    await fetcher.fetch(plan, aRow(1), 60_000);
+    // In 150 ms by 15 s of event time: 100 s in a second.
+    await delay(150);
+    store.advanceTo(16_000_000);
+    await fetcher.fetch(plan, aRow(16_000_000), 60_000);
+    const before = store.calls.length;
+    const moments = [20_000_000, 20_100_000, 20_200_000, 90_000_000];
+    const all = Promise.all(moments.map((moment) => fetcher.fetch(plan, aRow(moment), 60_000)));
+    await delay(1);
+    store.advanceTo(90_000_000);
+    expect((await all).map(valueOf)).toEqual(moments);
+    expect(store.calls.slice(before).map(({ rows }) => rows.length)).toEqual([3, 1]);
+  });
+
+  it('shares the calls that are left when more rows wait than there are calls', async () => {
+    const store = new FakeFeatureStore(0);
+    const fetcher = new FeatureFetcher(store, { ...defaultFetcherLimits, waitingCalls: 4 });
+    const all = Promise.all(Array.from({ length: 64 }, (_, index) => fetcher.fetch(plan, aRow(1 + index), 60_000)));
+    await delay(5);
+    store.advanceTo(64);
+    expect((await all).map(valueOf)).toEqual(Array.from({ length: 64 }, (_, index) => 1 + index));
+    expect(store.calls.map(({ rows }) => rows.length)).toEqual([16, 16, 16, 16]);
   });
 
   it('asks for any number of requests as of now in one call', async () => {

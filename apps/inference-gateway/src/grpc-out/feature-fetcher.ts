@@ -34,11 +34,16 @@ export interface FetcherLimits {
   readonly quickCalls: number;
   /** Calls under way that wait for a watermark. */
   readonly waitingCalls: number;
-  /** Rows of a waiting call, as long as there are free calls. */
-  readonly waitingRows: number;
+  /** Rows that wait go together when the watermark passes them within so long of each other, at its pace. */
+  readonly waitingSpreadMs: number;
 }
 
-export const defaultFetcherLimits: FetcherLimits = { maxRows: 256, quickCalls: 4, waitingCalls: 128, waitingRows: 8 };
+export const defaultFetcherLimits: FetcherLimits = {
+  maxRows: 256,
+  quickCalls: 4,
+  waitingCalls: 128,
+  waitingSpreadMs: 20,
+};
 
 interface Row {
   readonly row: FeatureRow;
@@ -77,6 +82,7 @@ class FeatureQueue {
   private patient = 0;
   /** The features are exact up to here: highest watermark that an answer named. */
   private watermark = -Infinity;
+  private readonly pace = new Pace();
 
   constructor(
     private readonly plan: InputPlan,
@@ -141,12 +147,14 @@ class FeatureQueue {
 
   /** Of rows in the order of their moments: how many of the first go together. */
   private groupSize(early: readonly Row[]): number {
-    const { maxRows, waitingCalls, waitingRows } = this.limits;
+    const { maxRows, waitingCalls, waitingSpreadMs } = this.limits;
     const first = early[0];
-    const sameMoment = early.findIndex(({ row }) => first && momentOf(row) !== momentOf(first.row));
-    const same = sameMoment < 0 ? early.length : sameMoment;
+    if (!first) return 1;
+    const last = momentOf(first.row) + this.pace.perMs * waitingSpreadMs;
+    const beyond = early.findIndex(({ row }) => momentOf(row) > last);
+    const near = beyond < 0 ? early.length : beyond;
     const fair = Math.ceil(early.length / (waitingCalls - this.patient));
-    return Math.min(maxRows, Math.max(waitingRows, same, fair));
+    return Math.min(maxRows, Math.max(near, fair));
   }
 
   private async call(rows: readonly Row[]): Promise<void> {
@@ -177,9 +185,28 @@ class FeatureQueue {
     rows.forEach((row, index) => {
       const vector = vectors[index];
       if (!vector) return;
-      this.watermark = Math.max(this.watermark, vector.watermarkMicros);
+      if (vector.watermarkMicros > this.watermark) {
+        this.watermark = vector.watermarkMicros;
+        this.pace.observe(this.watermark, performance.now());
+      }
       row.settle({ kind: 'features', vector });
     });
+  }
+}
+
+const PACE_WINDOW_MS = 1_000;
+
+/** How fast a watermark moves: microseconds of event time in a millisecond of the clock (1,000 in life). */
+class Pace {
+  perMs = 0;
+  private from: { readonly watermark: number; readonly atMs: number } | undefined;
+
+  observe(watermark: number, atMs: number): void {
+    if (!this.from) this.from = { watermark, atMs };
+    const passedMs = atMs - this.from.atMs;
+    if (passedMs < PACE_WINDOW_MS / 10) return;
+    this.perMs = (watermark - this.from.watermark) / passedMs;
+    if (passedMs > PACE_WINDOW_MS) this.from = { watermark, atMs };
   }
 }
 

@@ -56,7 +56,8 @@ export function connect(environment: NodeJS.ProcessEnv, system = readSystemFile(
 
 /** Typed clients of all services, made when first used. Calls carry the operator's token unless told otherwise. */
 export class Clients {
-  private readonly open = new Map<string, Client>();
+  /** By service and generated constructor: those have no names of their own. */
+  private readonly open = new Map<ServiceName, Map<unknown, Client>>();
 
   constructor(private readonly connection: Connection) {}
 
@@ -101,16 +102,17 @@ export class Clients {
   }
 
   close(): void {
-    for (const client of this.open.values()) client.close();
+    for (const ofService of this.open.values()) for (const client of ofService.values()) client.close();
     this.open.clear();
   }
 
   private client<C extends Client>(service: ServiceName, constructor: Parameters<typeof createClient<C>>[0]): C {
-    const key = `${service}/${constructor.name}`;
-    const existing = this.open.get(key);
+    const ofService = this.open.get(service) ?? new Map<unknown, Client>();
+    this.open.set(service, ofService);
+    const existing = ofService.get(constructor);
     if (existing) return existing as C;
     const created = createClient(constructor, { address: this.connection.address(service) }, true);
-    this.open.set(key, created);
+    ofService.set(constructor, created);
     return created;
   }
 }

@@ -34,6 +34,7 @@ export class KafkaBulkPublisher implements BulkPublisher {
         [PRODUCER_SHARD]: message.producer.shard,
         [PRODUCER_SEQUENCE]: String(message.producer.sequence),
       },
+      ...(message.partition === undefined ? {} : { partition: message.partition }),
     };
   }
 }

@@ -8,6 +8,8 @@ export interface LogMessage {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer | string>>;
+  /** Default: by key. */
+  readonly partition?: number;
 }
 
 /** kafkajs makes one record batch of all messages to a partition, and the broker limits a batch to 1 MiB. */
@@ -28,9 +30,9 @@ export class LogWriter {
     try {
       for (const batch of batches(messages)) {
         const byTopic = new Map<string, Message[]>();
-        for (const { topic, key, value, headers } of batch) {
+        for (const { topic, key, value, headers, partition } of batch) {
           const list = byTopic.get(topic) ?? [];
-          list.push({ key, value, headers: { ...headers } });
+          list.push({ key, value, headers: { ...headers }, ...(partition === undefined ? {} : { partition }) });
           byTopic.set(topic, list);
         }
         await producer.sendBatch({

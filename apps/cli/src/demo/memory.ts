@@ -42,7 +42,7 @@ export function watchMemory(everyMs = 2_000): { stop(): number } {
   const sample = (): void => {
     peak = Math.max(peak, memoryMiB());
   };
-  const timer = setInterval(sample, everyMs);
+  const timer = setInterval(sample, everyMs).unref();
   return {
     stop: () => {
       clearInterval(timer);

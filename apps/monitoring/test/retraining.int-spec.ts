@@ -1,9 +1,3 @@
-import { definitionMigrations, definitionTables } from '@headrace/definition-store';
-import { messagingMigrations } from '@headrace/messaging';
-import { openDatabase } from '@headrace/service-kit';
-import { createTestDatabase, type TestDatabase } from '@headrace/testing';
-import type { DataSource } from 'typeorm';
-import { CreateMonitoring1765000000000 } from '../src/database/migrations/1765000000000-create-monitoring';
 import {
   isRequestOpen,
   readRequestHistory,
@@ -14,32 +8,21 @@ import {
   saveVerdict,
 } from '../src/database/retraining.repository';
 import type { Queries } from '../src/database/sql';
+import { openTables, type OpenDatabase } from './open-database';
 
 const PATIENCE_MS = 600_000;
 
 describe('an open request for retraining', () => {
-  let database: TestDatabase;
-  let source: DataSource;
+  let database: OpenDatabase;
   let queries: Queries;
   let model = 0;
 
   beforeAll(async () => {
-    database = await createTestDatabase('requests');
-    source = await openDatabase({
-      service: 'monitoring',
-      url: database.url,
-      poolSize: 2,
-      tables: definitionTables,
-      migrations: [...messagingMigrations, ...definitionMigrations, CreateMonitoring1765000000000],
-      logger: { warn: () => undefined },
-    });
-    queries = { query: (sql, parameters) => source.query(sql, parameters && [...parameters]) };
+    database = await openTables('requests');
+    ({ queries } = database);
   }, 30_000);
 
-  afterAll(async () => {
-    await source.destroy();
-    await database.drop();
-  });
+  afterAll(() => database.close());
 
   async function request(): Promise<{ name: string; event: string; run: string }> {
     model += 1;

@@ -17,6 +17,7 @@ import {
   type BulkPublisher,
   type LogEvent,
   type LogReader,
+  type ReceivedEvent,
 } from '@headrace/messaging';
 import { createLogger, createService, readConfig } from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
@@ -26,6 +27,54 @@ import { monitoringConfig } from '../src/monitoring.config';
 import { MonitoringModule } from '../src/monitoring.module';
 import { WatchedMonitors } from '../src/watched-monitors';
 import { FEATURES, type Case } from './builders';
+
+/** A request that version 1 answered as champion. */
+function prediction(overrides: Partial<PredictionServed>): PredictionServed {
+  return {
+    predictionId: 'p',
+    endpoint: 'e',
+    model: 'm',
+    version: 1,
+    assignment: 'champion',
+    joinKey: 'k',
+    asOfMicros: 100,
+    servedAtMicros: 100,
+    featureNames: [],
+    featureValues: [],
+    featureStatuses: [],
+    watermarkMicros: 100,
+    entities: {},
+    request: {},
+    output: 0.25,
+    shadowScores: [],
+    fallback: false,
+    fallbackReason: '',
+    latencyMicros: 100,
+    deploymentGeneration: 1,
+    rolloutId: '',
+    ...overrides,
+  };
+}
+
+/** It as an event on the log. */
+export function served(overrides: Partial<PredictionServed>): ReceivedEvent<PredictionServed> {
+  const data = prediction(overrides);
+  return {
+    eventId: data.predictionId,
+    correlationId: 'loop',
+    type: events.PredictionServed.type,
+    source: 'inference-gateway',
+    subject: data.joinKey,
+    timeMicros: 1_000,
+    causationId: 'deployment',
+    producer: { shard: 'boot', sequence: 1 },
+    topic: topics.predictions.name,
+    partition: 2,
+    offset: 7,
+    key: data.joinKey,
+    data,
+  };
+}
 
 /** A monitored endpoint of its own, on topics that all specs share. */
 export class MonitoringSystem {
@@ -152,35 +201,24 @@ export class MonitoringSystem {
   }
 
   predictions(
-    served: readonly Case[],
+    requests: readonly Case[],
     overrides: (one: Case) => Partial<PredictionServed> = () => ({}),
   ): Promise<void> {
     return this.publish(
       events.PredictionServed,
-      served.map((one) => ({
-        predictionId: `${this.name}-${one.predictionId}`,
-        endpoint: this.name,
-        model: this.name,
-        version: 1,
-        assignment: 'champion',
-        joinKey: one.key,
-        asOfMicros: one.asOfMicros,
-        servedAtMicros: one.asOfMicros,
-        featureNames: [...FEATURES],
-        featureValues: [...one.features],
-        featureStatuses: [],
-        watermarkMicros: one.asOfMicros,
-        entities: {},
-        request: {},
-        output: one.score,
-        shadowScores: [],
-        fallback: false,
-        fallbackReason: '',
-        latencyMicros: 100,
-        deploymentGeneration: 1,
-        rolloutId: '',
-        ...overrides(one),
-      })),
+      requests.map((one) =>
+        prediction({
+          predictionId: `${this.name}-${one.predictionId}`,
+          endpoint: this.name,
+          model: this.name,
+          joinKey: one.key,
+          asOfMicros: one.asOfMicros,
+          featureNames: [...FEATURES],
+          featureValues: [...one.features],
+          output: one.score,
+          ...overrides(one),
+        }),
+      ),
       { idOf: (data) => data.predictionId },
     );
   }

@@ -173,7 +173,7 @@ export interface RolloutAnalysisCompleted {
   loss: string;
   pairs: number;
   reason: string;
-  /** The label that decided it. */
+  /** The PredictionServed of the pair whose label decided it; unset when time ran out before any pair. */
   trigger: EventRef | undefined;
 }
 

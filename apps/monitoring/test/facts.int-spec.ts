@@ -1,0 +1,131 @@
+// What the tables keep of predictions and labels, statement by statement.
+import { saveLabels, type LabelRow } from '../src/database/labels.repository';
+import { joinLabels, joinPredictions, readPairs } from '../src/database/outcomes.repository';
+import { findPredictionRef, insertPredictions, readScoredPredictions } from '../src/database/predictions.repository';
+import { advanceWatermark, prune, readWatermark } from '../src/database/progress.repository';
+import type { Queries } from '../src/database/sql';
+import { openTables, type OpenDatabase } from './open-database';
+import { served } from './running-monitoring';
+
+const judged = { endpoint: 'e', source: 's#1' };
+
+function label(overrides: Partial<LabelRow> = {}): LabelRow {
+  return {
+    source: judged.source,
+    key: 'k1',
+    value: 1,
+    eventTimeMicros: 200,
+    knownTimeMicros: 300,
+    publishedMicros: 1_000,
+    eventId: 'label-1',
+    correlationId: 'loop',
+    traceparent: undefined,
+    ...overrides,
+  };
+}
+
+describe('the facts in the tables', () => {
+  let database: OpenDatabase;
+  let queries: Queries;
+
+  beforeEach(async () => {
+    database = await openTables('facts');
+    ({ queries } = database);
+  }, 30_000);
+  afterEach(() => database.close());
+
+  it('keeps a prediction once, with missing features as NaN and its place on the log', async () => {
+    const event = served({ predictionId: 'p1', featureNames: ['a', 'b'], featureValues: [1.5, Number.NaN] });
+    expect(await insertPredictions(queries, [event, event])).toEqual(new Set(['p1']));
+    expect(await insertPredictions(queries, [event])).toEqual(new Set());
+    expect(await readScoredPredictions(queries, 'e', 1, 0, 1_000)).toEqual([
+      { predictionId: 'p1', names: ['a', 'b'], features: [1.5, Number.NaN], score: 0.25 },
+    ]);
+    expect((await findPredictionRef(queries, 'p1'))?.ref).toMatchObject({ id: 'p1', partition: 2, offset: 7 });
+  });
+
+  it('counts what a version scored beside the answer, and no fallback', async () => {
+    await insertPredictions(queries, [
+      served({ predictionId: 'p1', version: 2, output: 0.9, shadowScores: [{ version: 1, output: 0.4 }] }),
+      served({ predictionId: 'p2', version: 2 }),
+      served({ predictionId: 'p3', version: 1, fallback: true }),
+    ]);
+    const scored = await readScoredPredictions(queries, 'e', 1, 0, 1_000);
+    expect(scored.map(({ predictionId, score }) => [predictionId, score])).toEqual([['p1', 0.4]]);
+  });
+
+  it('replaces a label by a correction that became known later, and joins the prediction anew', async () => {
+    await insertPredictions(queries, [served({ predictionId: 'p1', joinKey: 'k1' })]);
+    const first = await saveLabels(queries, [label()]);
+    expect(await joinLabels(queries, first, [judged])).toMatchObject([{ predictionId: 'p1', label: 1, isNew: true }]);
+    expect(await saveLabels(queries, [label({ value: 0, knownTimeMicros: 250 })])).toEqual([]);
+    const corrections = await saveLabels(queries, [
+      label({ value: 0.5, knownTimeMicros: 310 }),
+      label({ value: 0, knownTimeMicros: 400, eventId: 'label-2' }),
+    ]);
+    expect(await joinLabels(queries, corrections, [judged])).toMatchObject([
+      { predictionId: 'p1', label: 0, isNew: false, labelEventId: 'label-2' },
+    ]);
+  });
+
+  it('joins no fallback and no prediction of another endpoint', async () => {
+    await saveLabels(queries, [label()]);
+    const ids = ['p1', 'p2', 'p3'];
+    await insertPredictions(queries, [
+      served({ predictionId: 'p1', joinKey: 'k1', fallback: true }),
+      served({ predictionId: 'p2', joinKey: 'k1', endpoint: 'other' }),
+      served({ predictionId: 'p3', joinKey: 'k1' }),
+    ]);
+    const joined = await joinPredictions(queries, ids, [judged]);
+    expect(joined.map((one) => one.predictionId)).toEqual(['p3']);
+    expect(await joinPredictions(queries, ids, [judged])).toEqual([]);
+  });
+
+  it('pairs the scores of a rollout, whoever of the two answered', async () => {
+    const rollout = { rolloutId: 'r', champion: 1, candidate: 2 };
+    await saveLabels(queries, [label()]);
+    const shadowScores = (version: number, output: number) => [{ version, output }];
+    await insertPredictions(queries, [
+      served({ predictionId: 'p1', joinKey: 'k1', rolloutId: 'r', output: 0.5, shadowScores: shadowScores(2, 0.8) }),
+      served({
+        predictionId: 'p2',
+        joinKey: 'k1',
+        rolloutId: 'r',
+        version: 2,
+        output: 0.8,
+        shadowScores: shadowScores(1, 0.5),
+      }),
+      served({ predictionId: 'p3', joinKey: 'k1', rolloutId: 'r' }),
+      served({ predictionId: 'p4', joinKey: 'k1', rolloutId: '', shadowScores: shadowScores(2, 0.8) }),
+    ]);
+    await joinPredictions(queries, ['p1', 'p2', 'p3', 'p4'], [judged]);
+    const pairs = await readPairs(queries, judged.source, rollout, undefined, 1_000);
+    expect(pairs.map((pair) => pair.predictionId)).toEqual(['p1', 'p2']);
+    for (const pair of pairs) expect(pair.difference).toBeCloseTo(0.25 - 0.04, 12);
+    expect(await readPairs(queries, judged.source, rollout, 201, 1_000)).toEqual([]);
+  });
+
+  it('has no watermark until every partition has one, and then the lowest', async () => {
+    for (const partition of [0, 1, 2]) await advanceWatermark(queries, 'stream', partition, 10 + partition);
+    expect(await readWatermark(queries, 'stream')).toBe(-Infinity);
+    await advanceWatermark(queries, 'stream', 3, 5);
+    await advanceWatermark(queries, 'stream', 3, 4);
+    expect(await readWatermark(queries, 'stream')).toBe(5);
+  });
+
+  it('forgets what is older than the retention, and says whether more may be left', async () => {
+    await insertPredictions(queries, [
+      served({ predictionId: 'p1', joinKey: 'k1', asOfMicros: 100 }),
+      served({ predictionId: 'p2', joinKey: 'k2', asOfMicros: 900 }),
+    ]);
+    await saveLabels(queries, [label(), label({ key: 'k2', eventTimeMicros: 950 })]);
+    await joinPredictions(queries, ['p1', 'p2'], [judged]);
+    expect(await prune(queries, judged, 500, 1)).toBe(true);
+    expect(await prune(queries, judged, 500, 1)).toBe(false);
+    const [left] = await queries.query(
+      `SELECT (SELECT count(*)::int FROM predictions) AS predictions, (SELECT count(*)::int FROM labels) AS labels,
+          (SELECT count(*)::int FROM outcomes) AS outcomes`,
+    );
+    expect(left).toEqual({ predictions: 1, labels: 1, outcomes: 1 });
+  });
+});

@@ -2939,7 +2939,7 @@ export const GRPCInferenceServiceService = {
     responseSerialize: (value: ServerReadyResponse): Buffer => Buffer.from(ServerReadyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ServerReadyResponse => ServerReadyResponse.decode(value),
   },
-  /** NOT_FOUND: unknown model (endpoint) or version. */
+  /** NOT_FOUND: unknown model (endpoint). A version that is not loaded is not ready. */
   modelReady: {
     path: "/inference.GRPCInferenceService/ModelReady" as const,
     requestStream: false as const,
@@ -2988,7 +2988,7 @@ export const GRPCInferenceServiceService = {
 export interface GRPCInferenceServiceServer extends UntypedServiceImplementation {
   serverLive: handleUnaryCall<ServerLiveRequest, ServerLiveResponse>;
   serverReady: handleUnaryCall<ServerReadyRequest, ServerReadyResponse>;
-  /** NOT_FOUND: unknown model (endpoint) or version. */
+  /** NOT_FOUND: unknown model (endpoint). A version that is not loaded is not ready. */
   modelReady: handleUnaryCall<ModelReadyRequest, ModelReadyResponse>;
   serverMetadata: handleUnaryCall<ServerMetadataRequest, ServerMetadataResponse>;
   modelMetadata: handleUnaryCall<ModelMetadataRequest, ModelMetadataResponse>;
@@ -3030,7 +3030,7 @@ export interface GRPCInferenceServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ServerReadyResponse) => void,
   ): ClientUnaryCall;
-  /** NOT_FOUND: unknown model (endpoint) or version. */
+  /** NOT_FOUND: unknown model (endpoint). A version that is not loaded is not ready. */
   modelReady(
     request: ModelReadyRequest,
     callback: (error: ServiceError | null, response: ModelReadyResponse) => void,

@@ -39,7 +39,10 @@ export interface PredictionServed {
   /** Scores of the versions that did not answer (paired rollout). */
   shadowScores: ShadowScore[];
   fallback: boolean;
-  /** Why: feature_timeout, feature_store_unavailable, model_error; empty otherwise. */
+  /**
+   * Why: feature_timeout, feature_expired (as-of before the online retention), feature_store_unavailable, model_error;
+   * empty otherwise.
+   */
   fallbackReason: string;
   /** From arrival to answer. */
   latencyMicros: number;

@@ -170,7 +170,12 @@ try {
   );
   console.log('in flight   ModelInfer/s   p50 µs   p99 µs   CPU µs  |   echo/s   p50 µs   p99 µs   CPU µs');
   for (const inFlight of [1, 16, 64]) {
-    const infer = await load({ port: gatewayPort, pid: gateway.pid }, '/inference.GRPCInferenceService/ModelInfer', body, inFlight);
+    const infer = await load(
+      { port: gatewayPort, pid: gateway.pid },
+      '/inference.GRPCInferenceService/ModelInfer',
+      body,
+      inFlight,
+    );
     const answer = inference.ModelInferResponse.decode(Buffer.from(infer.example, 'base64'));
     const probabilities = answer.outputs.findIndex(({ name }) => name === 'probabilities');
     if (answer.rawOutputContents[probabilities]?.byteLength !== 8) throw new Error('the answer holds no probabilities');

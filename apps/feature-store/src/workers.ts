@@ -2,9 +2,9 @@ import { exclusively, LOGGER, Repeating, type Logger } from '@headrace/service-k
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { DefinitionReader } from '@headrace/definition-store';
-import { pruneRecords } from './database/feature-records.repository';
+import { deleteRecords } from './database/feature-records.repository';
 import { readWatermarks } from './database/progress.repository';
-import { filledVersions } from './database/view-versions.repository';
+import { servingVersions } from './database/view-versions.repository';
 import { KnownViews } from './known-views';
 import { FillViews } from './use-cases/fill-views';
 import { MaterializeTrainingSet } from './use-cases/materialize-training-set';
@@ -13,8 +13,6 @@ const JOBS_PAUSE_MS = 100;
 const FILL_PAUSE_MS = 250;
 const PRUNE_PAUSE_MS = 5_000;
 const PRUNE_ROWS = 20_000;
-/** A read that began within the retention must find its records still. */
-const PRUNE_SLACK = 1.2;
 
 /** Work that no event carries to its end: training sets, filling of views, pruning. One instance at a time does each. */
 @Injectable()
@@ -52,15 +50,14 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
-  /** Records that no read within the retention can need. */
+  /** Records that no read within the retention can need: a read sees the watermark in the same snapshot. */
   private async prune(): Promise<void> {
-    const [watermarks, versions] = await Promise.all([readWatermarks(this.source), filledVersions(this.source)]);
-    for (const view of this.views.all()) {
+    const watermarks = await readWatermarks(this.source);
+    for (const { id, view } of await this.views.ofIds(this.source, await servingVersions(this.source))) {
       const watermark = watermarks.get(view.stream);
-      const id = versions.get(`${view.name} ${view.version}`);
-      if (watermark === undefined || id === undefined) continue;
-      const before = watermark - PRUNE_SLACK * view.retentionMicros - view.longestWindowMicros;
-      while (await pruneRecords(this.source, id, before, PRUNE_ROWS));
+      if (watermark === undefined) continue;
+      const before = watermark - view.retentionMicros - view.longestWindowMicros;
+      while (await deleteRecords(this.source, id, before, PRUNE_ROWS));
     }
   }
 }

@@ -1,7 +1,14 @@
 import { events } from '@headrace/contracts';
 import { FeatureStatus, type FeatureRef } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
-import { doubleValue, stringValue, validateDefinition, type Definition, type FeatureView } from '@headrace/definitions';
+import {
+  doubleValue,
+  stringValue,
+  validateDefinition,
+  versionOf,
+  type Definition,
+  type FeatureView,
+} from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { eventually, uniqueName } from '@headrace/testing';
 import type { CompiledView } from '../src/domain/feature-view';
@@ -44,7 +51,7 @@ function oracleOf(view: CompiledView, arrivals: readonly Arrival[]): OracleRecor
 
 function refsOf(view: CompiledView): FeatureRef[] {
   return [...view.features.keys()].map((feature) => ({
-    name: `${view.name}_${feature}`,
+    name: `${view.name.replaceAll('-', '_')}_${feature}`,
     view: view.name,
     feature,
     requestExpression: '',
@@ -78,9 +85,16 @@ describe('the feature store on the real Kafka and Postgres', () => {
   let byOrigin: FeatureView;
   let byDestination: FeatureView;
 
-  beforeEach(async () => {
+  // One database for all: the log recognises what a new one writes as repeats of what the old one wrote.
+  beforeAll(async () => {
     site = await FeatureStoreSite.create();
     store = await RunningFeatureStore.start(site);
+  });
+  afterAll(async () => {
+    await store.stop();
+    await site.remove();
+  });
+  beforeEach(() => {
     arrivalsStream = uniqueName('arrivals');
     const spec = { source: arrivalsStream, features: everyAggregate('record.delay', ['3h', '24h']) };
     byOrigin = featureView(spec, uniqueName('by-origin'));
@@ -88,10 +102,6 @@ describe('the feature store on the real Kafka and Postgres', () => {
       { ...spec, entity: { name: 'destination', key: 'record.destination' } },
       uniqueName('by-destination'),
     );
-  });
-  afterEach(async () => {
-    await store.stop();
-    await site.remove();
   });
 
   /** Reads at moments that are complete, and what the definition says they must be. */
@@ -279,7 +289,7 @@ describe('the feature store on the real Kafka and Postgres', () => {
     const [requestId] = await store.says(events.TrainingRequested, {
       runId,
       plan: name,
-      planVersion: '',
+      planVersion: versionOf(plan),
       model: name,
       trigger: 'manual',
       reason: '',

@@ -17,6 +17,7 @@ import {
 } from '@headrace/contracts/proto/features/v1/features_service';
 import type { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import { canonicalJson, versionOf, type Definition } from '@headrace/definitions';
+import { DefinitionReader } from '@headrace/definition-store';
 import { authorization, createClient, unary, type Role } from '@headrace/grpc';
 import {
   BULK_PUBLISHER,
@@ -123,6 +124,7 @@ export class RunningFeatureStore {
   async apply(definition: Definition): Promise<void> {
     const call = this.definitions.apply.bind(this.definitions);
     await this.call(call, { documentJson: JSON.stringify(definition), dryRun: false }, 'dana');
+    await this.known(definition);
   }
 
   async read(
@@ -195,6 +197,14 @@ export class RunningFeatureStore {
       waitingFor: [],
       changedBy: 'spec',
     });
+    await this.known(definition);
+  }
+
+  /** What was applied comes back by the log. */
+  private async known(definition: Definition): Promise<void> {
+    const { kind, metadata } = definition;
+    const reader = this.app.get(DefinitionReader);
+    await eventually(() => expect(reader.get(kind, metadata.name)?.version).toBe(versionOf(definition)));
   }
 
   /** Events of a type that stand on a topic now. */

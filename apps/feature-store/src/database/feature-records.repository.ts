@@ -32,20 +32,23 @@ export async function insertRecords(queries: Queries, records: readonly FeatureR
   );
 }
 
-/** Deletes records of one view before a moment of event time, at most `limit`; true when there may be more. */
-export async function pruneRecords(
+/**
+ * Deletes records of one view version, all of them or those before a moment of event time, at most `limit`; true when
+ * there may be more.
+ */
+export async function deleteRecords(
   queries: Queries,
   viewId: number,
-  beforeMicros: number,
+  beforeMicros: number | undefined,
   limit: number,
 ): Promise<boolean> {
   const [row] = await queries.query<{ gone: number }>(
     `WITH gone AS (
        DELETE FROM feature_records WHERE ctid = ANY(ARRAY(
-         SELECT ctid FROM feature_records WHERE view_id = $1 AND event_time < $2 LIMIT $3))
+         SELECT ctid FROM feature_records WHERE view_id = $1 AND ($2::bigint IS NULL OR event_time < $2) LIMIT $3))
        RETURNING 1)
      SELECT count(*)::int AS gone FROM gone`,
-    [viewId, Math.floor(beforeMicros), limit],
+    [viewId, beforeMicros === undefined ? null : Math.floor(beforeMicros), limit],
   );
   return (row?.gone ?? 0) >= limit;
 }

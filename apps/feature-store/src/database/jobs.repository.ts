@@ -21,16 +21,26 @@ export async function addJob(queries: Queries, request: TrainingRequested, cause
   );
 }
 
-/** The oldest waiting job, counted as tried once more. For the holder of the worker's lock only. */
+/** The oldest job that is due, counted as tried once more. For the holder of the worker's lock only. */
 export async function takeJob(queries: Queries): Promise<MaterializationJob | undefined> {
   const [row] = await queries.query<{ request: Buffer; cause: Cause; attempts: number }>(
     `WITH taken AS (
        UPDATE materialization_jobs SET attempts = attempts + 1
-        WHERE run_id = (SELECT run_id FROM materialization_jobs WHERE state = 'waiting' ORDER BY created_at LIMIT 1)
+        WHERE run_id = (
+          SELECT run_id FROM materialization_jobs WHERE state = 'waiting' AND next_try_at <= now()
+           ORDER BY created_at LIMIT 1)
         RETURNING request, cause, attempts)
      SELECT * FROM taken`,
   );
   return row && { request: TrainingRequested.decode(row.request), cause: row.cause, attempts: row.attempts };
+}
+
+/** Others may go first meanwhile. */
+export async function postponeJob(queries: Queries, runId: string, seconds: number): Promise<void> {
+  await queries.query(
+    `UPDATE materialization_jobs SET next_try_at = now() + make_interval(secs => $2) WHERE run_id = $1`,
+    [runId, seconds],
+  );
 }
 
 /** False when it was finished before: then nothing may be published again. */

@@ -1,12 +1,21 @@
 import type { Queries } from '@headrace/service-kit';
 
+/** One content of a feature view whose records are kept. */
 export interface ViewVersion {
   readonly id: number;
   readonly name: string;
   readonly version: string;
   readonly stream: string;
-  readonly backfillTo: Readonly<Record<string, number>> | null;
+  readonly generation: number;
+  readonly document: string;
 }
+
+export interface VersionToFill extends ViewVersion {
+  /** Offsets below which records are missing, by partition. */
+  readonly backfillTo: Readonly<Record<string, number>>;
+}
+
+const COLUMNS = 'id, name, version, stream, generation::float8 AS generation, document';
 
 /** Several instances and the handlers of the stream's partitions meet here: see `registerVersion`. */
 async function lockStream(queries: Queries, stream: string, mode: 'shared' | 'exclusive'): Promise<void> {
@@ -14,13 +23,22 @@ async function lockStream(queries: Queries, stream: string, mode: 'shared' | 'ex
   await queries.query(`SELECT ${lock}(hashtextextended(current_schema() || '.views.' || $1, 0))`, [stream]);
 }
 
-/** The versions whose records of this stream are kept. None is registered before the transaction has ended. */
-export async function versionsOfStream(queries: Queries, stream: string): Promise<ViewVersion[]> {
+/**
+ * Ids of the versions whose records of this stream are kept. None is registered or replaced before the transaction has
+ * ended.
+ */
+export async function versionsOfStream(queries: Queries, stream: string): Promise<number[]> {
   await lockStream(queries, stream, 'shared');
-  return queries.query<ViewVersion>(
-    `SELECT id, name, version, stream, backfill_to AS "backfillTo" FROM view_versions WHERE stream = $1 ORDER BY id`,
+  const rows = await queries.query<{ id: number }>(
+    'SELECT id FROM view_versions WHERE stream = $1 AND NOT replaced ORDER BY id',
     [stream],
   );
+  return rows.map(({ id }) => id);
+}
+
+/** What the versions are; it never changes. */
+export function readVersions(queries: Queries, ids: readonly number[]): Promise<ViewVersion[]> {
+  return queries.query<ViewVersion>(`SELECT ${COLUMNS} FROM view_versions WHERE id = ANY($1::int[])`, [ids]);
 }
 
 /**
@@ -31,7 +49,7 @@ export async function registerVersion(
   queries: Queries,
   group: string,
   topic: string,
-  view: { readonly name: string; readonly version: string; readonly stream: string; readonly generation: number },
+  view: Omit<ViewVersion, 'id'>,
 ): Promise<void> {
   await lockStream(queries, view.stream, 'exclusive');
   const positions = await queries.query<{ partition: number; next_offset: number }>(
@@ -42,17 +60,25 @@ export async function registerVersion(
   const backfillTo =
     positions.length === 0 ? null : Object.fromEntries(positions.map((row) => [row.partition, row.next_offset]));
   await queries.query(
-    `INSERT INTO view_versions (name, version, stream, generation, backfill_to) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (name, version) DO UPDATE SET generation = greatest(view_versions.generation, excluded.generation)`,
-    [view.name, view.version, view.stream, view.generation, backfillTo === null ? null : JSON.stringify(backfillTo)],
+    `INSERT INTO view_versions (name, version, stream, generation, document, backfill_to) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (name, version) WHERE NOT replaced
+     DO UPDATE SET generation = greatest(view_versions.generation, excluded.generation)`,
+    [
+      view.name,
+      view.version,
+      view.stream,
+      view.generation,
+      view.document,
+      backfillTo === null ? null : JSON.stringify(backfillTo),
+    ],
   );
 }
 
 /** Versions that wait for their records from before they were known. */
-export function versionsToFill(queries: Queries): Promise<ViewVersion[]> {
-  return queries.query<ViewVersion>(
-    `SELECT id, name, version, stream, backfill_to AS "backfillTo" FROM view_versions
-      WHERE backfill_to IS NOT NULL ORDER BY id`,
+export function versionsToFill(queries: Queries): Promise<VersionToFill[]> {
+  return queries.query<VersionToFill>(
+    `SELECT ${COLUMNS}, backfill_to AS "backfillTo" FROM view_versions
+      WHERE backfill_to IS NOT NULL AND NOT replaced ORDER BY id`,
   );
 }
 
@@ -60,18 +86,37 @@ export async function markFilled(queries: Queries, id: number): Promise<void> {
   await queries.query('UPDATE view_versions SET backfill_to = NULL WHERE id = $1', [id]);
 }
 
-/** Contents of a view that a newer, filled one has replaced; their records go with them. */
-export async function deleteReplaced(queries: Queries): Promise<void> {
-  await queries.query(
-    `DELETE FROM view_versions old USING view_versions newer
-      WHERE newer.name = old.name AND newer.generation > old.generation AND newer.backfill_to IS NULL`,
+/** Versions of which a newer one is filled: nothing of their stream is under way while they are marked. */
+export async function markReplaced(queries: Queries): Promise<void> {
+  const replaced = await queries.query<{ id: number; stream: string }>(
+    `SELECT old.id, old.stream FROM view_versions old
+      WHERE NOT old.replaced AND EXISTS (
+        SELECT 1 FROM view_versions newer
+         WHERE newer.name = old.name AND newer.generation > old.generation AND newer.backfill_to IS NULL
+           AND NOT newer.replaced)
+      ORDER BY old.stream`,
   );
+  for (const { id, stream } of replaced) {
+    await lockStream(queries, stream, 'exclusive');
+    await queries.query('UPDATE view_versions SET replaced = true WHERE id = $1', [id]);
+  }
 }
 
-/** Ids of the versions that can be read, by "name version". */
-export async function filledVersions(queries: Queries): Promise<Map<string, number>> {
-  const rows = await queries.query<{ id: number; name: string; version: string }>(
-    'SELECT id, name, version FROM view_versions WHERE backfill_to IS NULL',
+export async function replacedVersions(queries: Queries): Promise<number[]> {
+  const rows = await queries.query<{ id: number }>('SELECT id FROM view_versions WHERE replaced');
+  return rows.map(({ id }) => id);
+}
+
+/** When none of its records is left. */
+export async function deleteVersion(queries: Queries, id: number): Promise<void> {
+  await queries.query('DELETE FROM view_versions WHERE id = $1 AND replaced', [id]);
+}
+
+/** Ids of the versions to read: the newest filled one of each view. */
+export async function servingVersions(queries: Queries): Promise<number[]> {
+  const rows = await queries.query<{ id: number }>(
+    `SELECT DISTINCT ON (name) id FROM view_versions WHERE backfill_to IS NULL AND NOT replaced
+      ORDER BY name, generation DESC`,
   );
-  return new Map(rows.map((row) => [`${row.name} ${row.version}`, row.id]));
+  return rows.map(({ id }) => id);
 }

@@ -6,10 +6,17 @@ import type { FeatureStoreSettings } from '../feature-store.config';
 import type { ViewPart } from './online-plan';
 import { accumulatorOf, windowSql } from './window-sql';
 
+export interface Found {
+  /** Values of the part's features, in the part's order. */
+  readonly values: readonly number[];
+  /** Of the view's stream, at the moment of the read. */
+  readonly watermarkMicros: number;
+}
+
 interface Lookup {
   readonly entity: string;
   readonly asOfMicros: number;
-  readonly resolve: (values: number[] | undefined) => void;
+  readonly resolve: (found: Found | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -45,10 +52,9 @@ export class OnlineReader implements OnApplicationShutdown {
   }
 
   /**
-   * Values of the part's features, in the part's order, as of a moment; undefined when the view's version has just been
-   * replaced. Coalesced until the event loop turns.
+   * Values as of a moment; undefined when the view's version has just been replaced. Coalesced until the event loop turns.
    */
-  read(part: ViewPart, versionId: number, entity: string, asOfMicros: number): Promise<number[] | undefined> {
+  read(part: ViewPart, versionId: number, entity: string, asOfMicros: number): Promise<Found | undefined> {
     return new Promise((resolve, reject) => {
       const batch = this.waiting.get(part) ?? { part, versionId, lookups: [] };
       this.waiting.set(part, batch);
@@ -79,12 +85,17 @@ export class OnlineReader implements OnApplicationShutdown {
           lookups.map(({ entity }) => entity),
           lookups.map(({ asOfMicros }) => asOfMicros),
           versionId,
+          part.view.stream,
         ],
       });
       const columns = part.accumulators.columns.map((_, index) => `c${index}`);
       for (const row of rows) {
         const values = part.accumulators.finish(columns.map((column) => accumulatorOf(row[column])));
-        lookups[Number(row['i'])]?.resolve(values);
+        const watermark = row['watermark'];
+        lookups[Number(row['i'])]?.resolve({
+          values,
+          watermarkMicros: typeof watermark === 'number' ? watermark : -Infinity,
+        });
       }
       // Settled ones are not touched by this.
       for (const { resolve } of lookups) resolve(undefined);

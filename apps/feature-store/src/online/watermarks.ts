@@ -2,8 +2,9 @@ import { LOGGER, pause, Repeating, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { readWatermarks } from '../database/progress.repository';
-import { filledVersions } from '../database/view-versions.repository';
+import { servingVersions } from '../database/view-versions.repository';
 import { watermarkSeconds } from '../feature-store-metrics';
+import { KnownViews, type KeptView } from '../known-views';
 
 /** While somebody waits; the table is the meeting point of all instances. */
 const BUSY_POLL_MS = 8;
@@ -19,7 +20,7 @@ interface Waiter {
 @Injectable()
 export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private marks: ReadonlyMap<string, number> = new Map();
-  private versions: ReadonlyMap<string, number> = new Map();
+  private serving: ReadonlyMap<string, KeptView> = new Map();
   private readonly waiters = new Set<Waiter>();
   private wake = new AbortController();
   private readonly polling = new Repeating(
@@ -36,6 +37,7 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   constructor(
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly source: DataSource,
+    private readonly views: KnownViews,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -51,9 +53,9 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
     return Math.min(...streams.map((stream) => this.marks.get(stream) ?? -Infinity));
   }
 
-  /** Id of a view's version that can be read; undefined while it is being filled. */
-  versionId(name: string, version: string): number | undefined {
-    return this.versions.get(`${name} ${version}`);
+  /** The content of a view that can be read: the newest with all its records. Undefined while its first is being filled. */
+  servingVersion(name: string): KeptView | undefined {
+    return this.serving.get(name);
   }
 
   /** Resolves true when the watermark of every stream has reached the moment, false when the time is over. */
@@ -80,7 +82,10 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   private async refresh(): Promise<void> {
-    [this.marks, this.versions] = await Promise.all([readWatermarks(this.source), filledVersions(this.source)]);
+    const [marks, serving] = await Promise.all([readWatermarks(this.source), servingVersions(this.source)]);
+    const kept = await this.views.ofIds(this.source, serving);
+    this.marks = marks;
+    this.serving = new Map(kept.map((version) => [version.view.name, version]));
     for (const [stream, mark] of this.marks) watermarkSeconds.set({ stream }, mark / 1e6);
     for (const waiter of [...this.waiters]) if (this.of(waiter.streams) >= waiter.untilMicros) waiter.resolve();
   }

@@ -56,6 +56,8 @@ export class CheckServingSkew {
         prediction.featureNames.map((name, index) => [name, prediction.featureValues[index] ?? NaN]),
       );
       const faults = columns.flatMap((column, index) => {
+        // A model of an older plan may not have asked for it.
+        if (!values.has(column.name)) return [];
         const served = values.get(column.name) ?? NaN;
         const again = joined[row]?.[index] ?? NaN;
         return Object.is(served, again) || served === again
@@ -163,10 +165,9 @@ export class CheckServingSkew {
           from.kind === 'request' ? (asNumber(from.expression(prediction.request)) ?? NaN) : NaN,
         ),
       );
-      const places = joined.flatMap(({ view, features }) =>
-        features.map((feature) =>
-          columns.findIndex(({ from }) => from.kind === 'view' && from.view === view && from.feature === feature),
-        ),
+      // The columns of a view in their order, as its features are listed above.
+      const places = joined.flatMap(({ view }) =>
+        columns.flatMap(({ from }, place) => (from.kind === 'view' && from.view === view ? [place] : [])),
       );
       await joinFeatures(connection, 'spine', joined, (idx, values) => {
         const row = rows[idx];

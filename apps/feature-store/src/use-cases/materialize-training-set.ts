@@ -6,7 +6,7 @@ import { DefinitionReader } from '@headrace/definition-store';
 import { LOG_READER, UNIT_OF_WORK, type LogReader, type UnitOfWork } from '@headrace/messaging';
 import { LOGGER, SETTINGS, type Logger, type Queries } from '@headrace/service-kit';
 import { Inject, Injectable } from '@nestjs/common';
-import { finishJob, takeJob, type MaterializationJob } from '../database/jobs.repository';
+import { finishJob, postponeJob, takeJob, type MaterializationJob } from '../database/jobs.repository';
 import { describeSource, resolveColumns, type Fault, type TrainingColumn } from '../domain/training-columns';
 import { materializationSeconds } from '../feature-store-metrics';
 import type { FeatureStoreSettings } from '../feature-store.config';
@@ -16,8 +16,11 @@ import { materializeTrainingSet, type TrainingSet } from '../history/training-se
 import { KnownViews } from '../known-views';
 import { completeUntil } from './source-completeness';
 
-/** Tries of one job that fails for unknown reasons. */
-const MAXIMUM_ATTEMPTS = 3;
+/** Tries of one job that fails for unknown reasons, a second apart. */
+const ATTEMPTS_AT_FAULTS = 3;
+/** Tries of one job that waits for something: a definition or an artifact that is still on its way. */
+const ATTEMPTS_IN_WAITING = 60;
+const PAUSE_SECONDS = 1;
 
 type Result =
   | { readonly kind: 'materialized'; readonly message: FeaturesMaterialized }
@@ -43,6 +46,10 @@ export class MaterializeTrainingSet {
     const { runId, plan } = job.request;
     const stopTimer = materializationSeconds.startTimer({ plan });
     const result = await this.attempt(job);
+    if (result === undefined) {
+      await postponeJob(queries, runId, PAUSE_SECONDS);
+      return true;
+    }
     await this.work.run(async (transaction) => {
       if (!(await finishJob(transaction, runId, result.kind === 'materialized' ? 'done' : 'failed'))) return;
       if (result.kind === 'materialized') {
@@ -63,22 +70,34 @@ export class MaterializeTrainingSet {
     return true;
   }
 
-  private async attempt(job: MaterializationJob): Promise<Result> {
+  /** Undefined: to be tried again. */
+  private async attempt(job: MaterializationJob): Promise<Result | undefined> {
+    const { runId } = job.request;
     try {
       return await this.materialize(job.request);
     } catch (error) {
-      const final = error instanceof DomainError && !error.retriable;
-      if (!final && job.attempts < MAXIMUM_ATTEMPTS) throw error;
-      const code = error instanceof DomainError ? error.code : 'join_failed';
-      this.logger.error({ err: error, runId: job.request.runId }, 'a training set cannot be joined');
-      return { kind: 'failed', fault: { code, message: error instanceof Error ? error.message : String(error) } };
+      const known = error instanceof DomainError ? error : undefined;
+      const tries = known?.retriable === true ? ATTEMPTS_IN_WAITING : known ? 1 : ATTEMPTS_AT_FAULTS;
+      if (job.attempts < tries) {
+        this.logger.warn({ err: error, runId, attempt: job.attempts }, 'a training set cannot be joined yet');
+        return undefined;
+      }
+      this.logger.error({ err: error, runId }, 'a training set cannot be joined');
+      const message = error instanceof Error ? error.message : String(error);
+      return { kind: 'failed', fault: { code: known?.code ?? 'join_failed', message } };
     }
   }
 
   private async materialize(request: TrainingRequested): Promise<Result> {
     const known = this.definitions.get('TrainingPlan', request.plan);
-    if (!known)
-      throw new DomainError('unavailable', 'unknown_plan', `TrainingPlan "${request.plan}" is not known here yet`);
+    if (known?.version !== request.planVersion) {
+      throw new DomainError(
+        'unavailable',
+        'unknown_plan',
+        `TrainingPlan "${request.plan}" in its version ${request.planVersion} is not known here; ` +
+          (known ? `what is known is ${known.version}` : 'none is'),
+      );
+    }
     const plan = known.definition;
     const resolved = resolveColumns(plan, this.views.byName());
     if (resolved.kind === 'faulty') return { kind: 'failed', fault: resolved.fault };

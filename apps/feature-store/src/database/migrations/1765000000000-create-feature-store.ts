@@ -10,14 +10,18 @@ export class CreateFeatureStore1765000000000 implements MigrationInterface {
         version text NOT NULL,
         stream text NOT NULL,
         generation bigint NOT NULL,
+        document text NOT NULL,
         -- Offsets of data.<stream>.v1 below which records are filled in from the log, by partition; null when that is done.
         backfill_to jsonb,
-        UNIQUE (name, version)
+        -- A newer content serves: nobody reads it or adds to it any more, and its records are being deleted.
+        replaced boolean NOT NULL DEFAULT false
       )`);
-    await runner.query('CREATE INDEX view_versions_stream ON view_versions (stream)');
+    await runner.query('CREATE UNIQUE INDEX view_versions_kept ON view_versions (name, version) WHERE NOT replaced');
+    await runner.query('CREATE INDEX view_versions_stream ON view_versions (stream) WHERE NOT replaced');
+    // No foreign key: whoever adds records holds the lock of the stream, which replacing takes alone.
     await runner.query(`
       CREATE TABLE feature_records (
-        view_id integer NOT NULL REFERENCES view_versions (id) ON DELETE CASCADE,
+        view_id integer NOT NULL,
         entity text NOT NULL,
         event_time bigint NOT NULL,
         known_time bigint NOT NULL,
@@ -27,7 +31,7 @@ export class CreateFeatureStore1765000000000 implements MigrationInterface {
         PRIMARY KEY (view_id, partition, "offset")
       )`);
     await runner.query('CREATE INDEX feature_records_window ON feature_records (view_id, entity, event_time)');
-    await runner.query('CREATE INDEX feature_records_age ON feature_records (view_id, event_time)');
+    await runner.query('CREATE INDEX feature_records_age ON feature_records USING brin (event_time)');
     await runner.query(`
       CREATE TABLE stream_progress (
         stream text NOT NULL,
@@ -49,6 +53,7 @@ export class CreateFeatureStore1765000000000 implements MigrationInterface {
         cause jsonb NOT NULL,
         state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
         attempts integer NOT NULL DEFAULT 0,
+        next_try_at timestamptz NOT NULL DEFAULT now(),
         created_at timestamptz NOT NULL DEFAULT now(),
         finished_at timestamptz
       )`);

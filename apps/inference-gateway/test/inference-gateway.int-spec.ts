@@ -232,6 +232,12 @@ describe('the gateway on the real Kafka', () => {
       const away = await predict(aPredictRequest({ endpoint }));
       expect(away).toMatchObject({ fallback: true, fallbackReason: 'feature_store_unavailable' });
     }
+    // It does not know the views yet, after a restart: nothing that the caller could mend.
+    gateway.features.error = status.INVALID_ARGUMENT;
+    await eventually(async () => {
+      const unknown = await predict(aPredictRequest({ endpoint }));
+      expect(unknown).toMatchObject({ fallback: true, fallbackReason: 'feature_store_unavailable' });
+    });
     gateway.features.error = undefined;
     // The circuit closes again by itself.
     await eventually(async () =>

@@ -121,7 +121,7 @@ class FeatureQueue {
   private send(): void {
     const open = this.waiting.filter(({ settled }) => !settled);
     const ready = open.filter(({ row }) => this.isReady(row));
-    const early = open.filter(({ row }) => !this.isReady(row)).sort((a, b) => momentOf(a.row) - momentOf(b.row));
+    const early = open.filter(({ row }) => !this.isReady(row)).sort((a, b) => a.row.asOfMicros - b.row.asOfMicros);
     while (ready.length > 0 && this.quick < this.limits.quickCalls) {
       const rows = ready.splice(0, this.limits.maxRows);
       this.quick += 1;
@@ -142,7 +142,8 @@ class FeatureQueue {
   }
 
   private isReady({ asOfMicros }: FeatureRow): boolean {
-    return asOfMicros > 0 && asOfMicros <= this.watermark;
+    // "Now" (0) is whatever is known: nobody waits for it.
+    return asOfMicros <= this.watermark || asOfMicros === 0;
   }
 
   /** Of rows in the order of their moments: how many of the first go together. */
@@ -150,8 +151,8 @@ class FeatureQueue {
     const { maxRows, waitingCalls, waitingSpreadMs } = this.limits;
     const first = early[0];
     if (!first) return 1;
-    const last = momentOf(first.row) + this.pace.perMs * waitingSpreadMs;
-    const beyond = early.findIndex(({ row }) => momentOf(row) > last);
+    const last = first.row.asOfMicros + this.pace.perMs * waitingSpreadMs;
+    const beyond = early.findIndex(({ row }) => row.asOfMicros > last);
     const near = beyond < 0 ? early.length : beyond;
     const fair = Math.ceil(early.length / (waitingCalls - this.patient));
     return Math.min(maxRows, Math.max(near, fair));
@@ -208,9 +209,4 @@ class Pace {
     this.perMs = (watermark - this.from.watermark) / passedMs;
     if (passedMs > PACE_WINDOW_MS) this.from = { watermark, atMs };
   }
-}
-
-/** "Now" (0) lies after every named moment. */
-function momentOf({ asOfMicros }: FeatureRow): number {
-  return asOfMicros === 0 ? Number.MAX_SAFE_INTEGER : asOfMicros;
 }

@@ -12,6 +12,8 @@ import type { FeatureStorePort, FetchFailure } from './feature-fetcher';
 const FAILURES = 5;
 /** … until one call may try it again. */
 const HALF_OPEN_AFTER_MS = 500;
+/** A fault that goes on is told once in so long. */
+const QUIET_MS = 5_000;
 
 export class FeatureStoreClient implements FeatureStorePort {
   private readonly client: FeatureServiceClient;
@@ -38,6 +40,7 @@ export class FeatureStoreClient implements FeatureStorePort {
   }
 
   private readonly onFault: (error: unknown) => void;
+  private lastFaultMs = 0;
 
   async fetch(
     request: GetOnlineFeaturesRequest,
@@ -66,12 +69,16 @@ export class FeatureStoreClient implements FeatureStorePort {
     const message = error instanceof Error ? error.message : String(error);
     if (isServiceError(error)) {
       if (error.code === status.DEADLINE_EXCEEDED) return { kind: 'late' };
-      if (error.code === status.INVALID_ARGUMENT || error.code === status.NOT_FOUND) {
+      // A fault of a row is the caller's. Features that the store does not know (yet) are not.
+      if (error.code === status.INVALID_ARGUMENT && error.details.startsWith('rows.')) {
         return { kind: 'refused', message: error.details };
       }
       if (error.code === status.UNAVAILABLE) return { kind: 'away', message };
     }
-    this.onFault(error);
+    if (Date.now() - this.lastFaultMs > QUIET_MS) {
+      this.lastFaultMs = Date.now();
+      this.onFault(error);
+    }
     return { kind: 'away', message };
   }
 }

@@ -76,6 +76,8 @@ const DataStreamSpec = z.strictObject({
     .strictObject({
       /** A version is committed when this many rows are new. */
       commitEveryRows: z.int().min(1).max(10_000_000).default(10_000),
+      /** Fewer new rows become a version too when nothing more has been accepted for this long (wall clock). */
+      commitWhenQuiet: Duration.default('1m'),
     })
     .prefault({}),
   quality: z

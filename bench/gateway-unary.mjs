@@ -194,7 +194,9 @@ try {
     ];
     console.log(cells.map(([value, width]) => String(value).padStart(width)).join(''));
   }
-  console.log('CPU µs: processor time of the server for a request; on a busy machine 1,000,000 ÷ it is the better figure.');
+  console.log(
+    'CPU µs: processor time of the server for a request; on a busy machine 1,000,000 ÷ it is the better figure.',
+  );
 } finally {
   for (const child of children) child.kill('SIGTERM');
   await kafka?.stop();

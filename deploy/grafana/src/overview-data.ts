@@ -1,7 +1,8 @@
-// Panels about what arrives, the features made of it, and the processes that do so.
+// Panels about what arrives, the features made of it, the events between services, and their processes.
 import {
   BytesIEC,
   DateTimeFromNow,
+  EventsPerSecond,
   PercentUnit,
   RecordsPerSecond,
   RowsPerSecond,
@@ -187,6 +188,83 @@ export const features = () => [
           'sum by (plan, outcome) (headrace_feature_store_materialization_seconds_sum)' +
           ' / (sum by (plan, outcome) (headrace_feature_store_materialization_seconds_count) > 0)',
         legend: '{{plan}} {{outcome}}',
+      },
+    ],
+  }),
+];
+
+export const messaging = () => [
+  timeSeries({
+    title: 'Consumer lag',
+    description: 'Events between the position of a group and the end of its log. Runbook: consumer-lag.',
+    unit: Short,
+    width: 8,
+    min: 0,
+    queries: [
+      {
+        expr: 'sum by (job, group, topic) (headrace_messaging_consumer_lag_events)',
+        legend: '{{group}} at {{topic}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Outbox',
+    description: 'Age of the oldest event that is committed and not yet published. Runbook: outbox-age.',
+    unit: Seconds,
+    width: 8,
+    min: 0,
+    limits: { critical: 60 },
+    queries: [{ expr: 'max by (job) (headrace_messaging_outbox_oldest_seconds)', legend: '{{job}}' }],
+  }),
+  timeSeries({
+    title: 'Outbox rows',
+    description: 'Events that are committed and not yet published.',
+    unit: Short,
+    width: 8,
+    min: 0,
+    queries: [{ expr: 'max by (job) (headrace_messaging_outbox_rows)', legend: '{{job}}' }],
+  }),
+  timeSeries({
+    title: 'Events handled',
+    description: 'Events whose effect is committed, a second.',
+    unit: EventsPerSecond,
+    width: 8,
+    min: 0,
+    queries: [
+      {
+        expr: 'sum by (job, outcome) (rate(headrace_messaging_events_handled_total[$__rate_interval]))',
+        legend: '{{job}} {{outcome}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'From event to effect, p95',
+    description: 'From the time that an event carries to the commit of its effect.',
+    unit: Seconds,
+    width: 8,
+    min: 0,
+    queries: [
+      {
+        expr: 'histogram_quantile(0.95, sum by (job, le) (rate(headrace_messaging_event_age_seconds_bucket[$__rate_interval])))',
+        legend: '{{job}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'What does not go smoothly',
+    description:
+      'Dead letters since start, events that wait for their cause or behind another, partitions that wait, tries repeated. Runbooks: dead-letters, partition-paused.',
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    queries: [
+      { expr: 'sum(headrace_messaging_dead_letters_total) or vector(0)', legend: 'dead letters' },
+      { expr: 'sum(headrace_messaging_parked_events) or vector(0)', legend: 'parked events' },
+      { expr: 'sum(headrace_messaging_paused_partitions) or vector(0)', legend: 'paused partitions' },
+      {
+        expr: 'sum(increase(headrace_messaging_retries_total[$__rate_interval])) or vector(0)',
+        legend: 'tries repeated',
       },
     ],
   }),

@@ -12,8 +12,8 @@ import {
   type Dashboard,
   type Panel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { dataIn, features, now, processes } from './overview-data';
-import { messaging, quality, rollouts, serving } from './overview-models';
+import { dataIn, features, messaging, now, processes } from './overview-data';
+import { quality, rollouts, serving } from './overview-models';
 import { DATASOURCE } from './panels';
 
 interface Builder {

@@ -5,7 +5,8 @@ import type { TrainingRequested } from '@headrace/contracts/proto/training/v1/tr
 import { DefinitionReader } from '@headrace/definition-store';
 import { LOG_READER, UNIT_OF_WORK, type LogReader, type UnitOfWork } from '@headrace/messaging';
 import { LOGGER, SETTINGS, type Logger, type Queries } from '@headrace/service-kit';
-import { Inject, Injectable } from '@nestjs/common';
+import type { TrainingPlan } from '@headrace/definitions';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { finishJob, postponeJob, takeJob, type MaterializationJob } from '../database/jobs.repository';
 import { describeSource, resolveColumns, type Fault, type TrainingColumn } from '../domain/training-columns';
 import { materializationSeconds } from '../feature-store-metrics';
@@ -28,7 +29,10 @@ type Result =
 
 /** Joins the training set of a waiting TrainingRequested and tells what came of it. */
 @Injectable()
-export class MaterializeTrainingSet {
+export class MaterializeTrainingSet implements OnApplicationBootstrap {
+  /** By name and version: a run keeps the plan that it was requested with, though the plan may have changed since. */
+  private readonly plans = new Map<string, TrainingPlan>();
+
   constructor(
     @Inject(LOG_READER) private readonly log: LogReader,
     @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
@@ -38,6 +42,12 @@ export class MaterializeTrainingSet {
     private readonly definitions: DefinitionReader,
     private readonly views: KnownViews,
   ) {}
+
+  onApplicationBootstrap(): void {
+    this.definitions.onChange('TrainingPlan', ({ definition, version }) => {
+      this.plans.set(`${definition.metadata.name} ${version}`, definition);
+    });
+  }
 
   /** One waiting job; false when there is none. `queries`: the connection that holds the worker's lock. */
   async next(queries: Queries): Promise<boolean> {
@@ -89,16 +99,14 @@ export class MaterializeTrainingSet {
   }
 
   private async materialize(request: TrainingRequested): Promise<Result> {
-    const known = this.definitions.get('TrainingPlan', request.plan);
-    if (known?.version !== request.planVersion) {
+    const plan = this.plans.get(`${request.plan} ${request.planVersion}`);
+    if (!plan) {
       throw new DomainError(
         'unavailable',
         'unknown_plan',
-        `TrainingPlan "${request.plan}" in its version ${request.planVersion} is not known here; ` +
-          (known ? `what is known is ${known.version}` : 'none is'),
+        `TrainingPlan "${request.plan}" in its version ${request.planVersion} is not known here`,
       );
     }
-    const plan = known.definition;
     const resolved = resolveColumns(plan, this.views.byName());
     if (resolved.kind === 'faulty') return { kind: 'failed', fault: resolved.fault };
     const datasets = new Map<string, Dataset>();
@@ -120,6 +128,8 @@ export class MaterializeTrainingSet {
         completeUntilMicros: Math.min(Infinity, ...complete),
       });
       if (outcome.kind === 'failed') return outcome;
+      const { rowsWithoutLabel, rowsBeyondSources } = outcome.set;
+      this.logger.info({ runId: request.runId, rowsWithoutLabel, rowsBeyondSources }, 'spine records left out');
       return { kind: 'materialized', message: await this.messageOf(request, resolved.columns, outcome.set) };
     });
   }

@@ -1,5 +1,5 @@
 import { events } from '@headrace/contracts';
-import { FeatureStatus, type FeatureRef } from '@headrace/contracts/proto/features/v1/features_service';
+import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import {
   doubleValue,
@@ -11,66 +11,12 @@ import {
 } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { eventually, uniqueName } from '@headrace/testing';
-import type { CompiledView } from '../src/domain/feature-view';
 import { literal, withDuckDb } from '../src/history/duckdb';
 import { compiled, everyAggregate, featureView, randomNumbers } from './builders';
 import { commitDataset } from './datasets';
-import { featureAt, type OracleRecord } from './oracle';
+import { START, AIRPORTS, landings, oracleOf, refsOf, valid, stream } from './landings';
+import { featureAt } from './oracle';
 import { FeatureStoreSite, RunningFeatureStore, type Arrival } from './running-feature-store';
-
-const START = 980_000_000_000_000;
-const AIRPORTS = ['ATL', 'ORD', 'DFW'];
-
-/** Landings in the order in which they become known; many are known late, some before they happen. */
-function landings(count: number, seed: number, from = START): Arrival[] {
-  const random = randomNumbers(seed);
-  const airport = (): string => AIRPORTS[Math.floor(random() * AIRPORTS.length)] ?? 'ATL';
-  return Array.from({ length: count }, (_, n): Arrival => {
-    const knownTime = from + n * 5 * MICROS.m;
-    const late = random() < 0.3 ? random() * 30 * MICROS.h : random() * MICROS.h;
-    const eventTime = Math.floor(random() < 0.05 ? knownTime + random() * MICROS.h : knownTime - late);
-    return {
-      key: `${from}-${n}`,
-      eventTime,
-      knownTime,
-      fields: {
-        origin: stringValue(airport()),
-        destination: stringValue(airport()),
-        ...(random() < 0.1 ? {} : { delay: doubleValue((random() - 0.4) * 120) }),
-      },
-    };
-  });
-}
-
-function oracleOf(view: CompiledView, arrivals: readonly Arrival[]): OracleRecord[] {
-  return arrivals.flatMap(({ eventTime, knownTime, fields }) => {
-    const projection = view.project(fields);
-    return projection ? [{ eventTime, knownTime, ...projection }] : [];
-  });
-}
-
-function refsOf(view: CompiledView): FeatureRef[] {
-  return [...view.features.keys()].map((feature) => ({
-    name: `${view.name.replaceAll('-', '_')}_${feature}`,
-    view: view.name,
-    feature,
-    requestExpression: '',
-  }));
-}
-
-function valid(definition: object): Definition {
-  const result = validateDefinition({ apiVersion: 'headrace.dev/v1', ...definition });
-  if (result.kind === 'invalid') throw new Error(JSON.stringify(result.faults));
-  return result.definition;
-}
-
-function stream(name: string, key: string, fields: object): Definition {
-  return valid({
-    kind: 'DataStream',
-    metadata: { name },
-    spec: { source: { kafka: { topic: `upstream.${name}` } }, key, eventTime: 'at', fields },
-  });
-}
 
 const ROUTE = [
   { name: 'origin', type: 'string' },

@@ -1,14 +1,7 @@
 import { events } from '@headrace/contracts';
 import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
-import {
-  doubleValue,
-  stringValue,
-  validateDefinition,
-  versionOf,
-  type Definition,
-  type FeatureView,
-} from '@headrace/definitions';
+import { doubleValue, versionOf, type FeatureView } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { eventually, uniqueName } from '@headrace/testing';
 import { literal, withDuckDb } from '../src/history/duckdb';

@@ -23,6 +23,18 @@ describe('an expression', () => {
     expect(hour({ at: timeValue(Date.UTC(2001, 0, 1, 13) * 1_000) })).toBe(13);
   });
 
+  it('gives a plain field the value that CEL gives it', () => {
+    const values = { a: doubleValue(1.5), b: intValue(7), c: stringValue('x'), d: timeValue(1), e: missing };
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'absent']) {
+      const throughCel = compileExpression(`true ? record.${name} : record.${name}`, 'record')(values);
+      expect(compileExpression(`record.${name}`, 'record')(values)).toEqual(throughCel);
+    }
+  });
+
+  it('reads fields by index as well as by name', () => {
+    expect(compileExpression('record["a"] + record.b', 'record')({ a: doubleValue(1), b: doubleValue(2) })).toBe(3);
+  });
+
   it('has only the variable that it was given', () => {
     expect(compileExpression('request.a == "x"', 'request')({ a: stringValue('x') })).toBe(true);
     expect(compileExpression('process.env', 'record')({})).toBeUndefined();

@@ -34,15 +34,34 @@ function toCel(value: Value | undefined): CelInput {
 /** Compiles once; evaluates over one variable (`record` or `request`). Throws on a source that does not parse. */
 export function compileExpression(source: string, variable: 'record' | 'request'): Expression {
   const program = plan(environment, parse(source));
+  const field = new RegExp(`^\\s*${variable}\\s*\\.\\s*([A-Za-z_][A-Za-z0-9_]*)\\s*$`).exec(source)?.[1];
+  if (field !== undefined) return (fields) => plainField(fields[field]);
+  const named = fieldsRead(source, variable);
   return (fields) => {
     const input: Record<string, CelInput> = {};
-    for (const name in fields) input[name] = toCel(fields[name]);
-    const result: unknown = program({ [variable]: input });
-    if (typeof result === 'bigint') return Number(result);
-    if (typeof result === 'number') return Number.isNaN(result) ? undefined : result;
-    if (typeof result === 'boolean' || typeof result === 'string') return result;
-    return undefined;
+    for (const name of named ?? Object.keys(fields)) if (Object.hasOwn(fields, name)) input[name] = toCel(fields[name]);
+    return scalarOrMissing(program({ [variable]: input }));
   };
+}
+
+/** The most frequent expression by far, without the way through CEL: same values (a time is no scalar there either). */
+function plainField(value: Value | undefined): Scalar | undefined {
+  const kind = value?.kind;
+  return kind === undefined || kind.$case === 'timeValue' ? undefined : scalarOrMissing(kind.value);
+}
+
+function scalarOrMissing(result: unknown): Scalar | undefined {
+  if (typeof result === 'bigint') return Number(result);
+  if (typeof result === 'number') return Number.isNaN(result) ? undefined : result;
+  if (typeof result === 'boolean' || typeof result === 'string') return result;
+  return undefined;
+}
+
+/** The fields that an expression can read, so that only they are converted; undefined when it may read any. */
+function fieldsRead(source: string, variable: string): string[] | undefined {
+  const access = new RegExp(`\\b${variable}\\s*\\.\\s*([A-Za-z_][A-Za-z0-9_]*)`, 'g');
+  const names = [...source.matchAll(access)].map((match) => match[1] ?? '');
+  return new RegExp(`\\b${variable}\\b`).test(source.replaceAll(access, '')) ? undefined : [...new Set(names)];
 }
 
 /** A number for models and aggregates: bools as 0 and 1, strings and missing as undefined. */

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import grpc from '@grpc/grpc-js';
 import protoLoader from '@grpc/proto-loader';
 import kafkajs from 'kafkajs';
+import { makeTopics } from './topics.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -121,10 +122,7 @@ function rowOf(message) {
 }
 
 await admin.connect();
-await admin.createTopics({
-  topics: [{ topic: DECISIONS, numPartitions: 1, replicationFactor: 1 }],
-  waitForLeaders: true,
-});
+await makeTopics(admin, [{ topic: DECISIONS, numPartitions: 1, replicationFactor: 1 }]);
 await admin.disconnect();
 await producer.connect();
 await consumer.connect();

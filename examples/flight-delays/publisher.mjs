@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import kafkajs from 'kafkajs';
+import { makeTopics } from './topics.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -173,7 +174,7 @@ const topics = ['flights.departures', 'flights.arrivals'].map((topic) => ({
   numPartitions: 4,
   replicationFactor: 1,
 }));
-await admin.createTopics({ topics, waitForLeaders: true });
+await makeTopics(admin, topics);
 
 const [group, lagText] = options.behind?.split(':') ?? [];
 let begin;

@@ -26,6 +26,7 @@ function addressVariable(service: ServiceName): string {
 }
 
 export interface Connection {
+  readonly kafka: () => string;
   readonly address: (service: ServiceName) => string;
   readonly token: (role: 'operator' | 'approver') => string | undefined;
 }
@@ -41,6 +42,13 @@ export function readSystemFile(): SystemAddresses | undefined {
 
 export function connect(environment: NodeJS.ProcessEnv, system = readSystemFile()): Connection {
   return {
+    kafka: () => {
+      const brokers = environment['KAFKA_BROKERS'] ?? system?.kafka;
+      if (brokers === undefined) {
+        throw new Error('no running system found: start one with "npm run up", or set KAFKA_BROKERS=host:port');
+      }
+      return brokers;
+    },
     address: (service) => {
       const address = environment[addressVariable(service)] ?? system?.services[service].grpc;
       if (address === undefined) {

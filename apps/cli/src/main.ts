@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 import { RolloutControl } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
+import { describeWindow } from './commands/monitor';
+import { printAddresses, printSchema } from './commands/reference';
 import { runUp } from './commands/up';
 import { Clients, connect, explain } from './connection';
 import { runDemo } from './demo/run-demo';
@@ -44,6 +46,13 @@ program
       process.exitCode = await runDemo(options);
     },
   );
+
+program
+  .command('addresses [name]')
+  .description('where a running system listens: kafka, or a service; with a name, that address alone')
+  .action((name: string | undefined) => printAddresses(connect(process.env), name));
+
+program.command('schema <kind>').description('JSON Schema of a kind of definition, for editors').action(printSchema);
 
 program
   .command('check')
@@ -243,19 +252,7 @@ program
         monitor,
         lastWindows: 50,
       });
-      printRows(
-        answer.windows.map((window) => ({
-          window: formatTime(window.startMicros).slice(0, 16),
-          predictions: window.predictions,
-          labels: window.labels,
-          crossed:
-            window.evidence
-              .filter((evidence) => evidence.crossed)
-              .map((evidence) => `${evidence.subject} ${evidence.statistic} ${figure(evidence.value)}`)
-              .join('; ') || '–',
-        })),
-        options.json === true,
-      );
+      printRows(answer.windows.map(describeWindow), options.json === true);
       if (options.json !== true)
         printRows(
           answer.decisions.map((decision) => ({

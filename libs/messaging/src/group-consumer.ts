@@ -38,7 +38,9 @@ export class GroupConsumer {
       groupId: context.group,
       sessionTimeout: tuning.sessionTimeoutMs,
       heartbeatInterval: tuning.heartbeatMs,
-      maxWaitTimeInMs: tuning.maxWaitMs,
+      ...(context.routes.takesBatches()
+        ? { minBytes: tuning.bulkMinBytes, maxWaitTimeInMs: tuning.bulkMaxWaitMs }
+        : { maxWaitTimeInMs: tuning.maxWaitMs }),
       allowAutoTopicCreation: false,
       // A new topic or partition of the set is noticed within this time.
       metadataMaxAge: 60_000,

@@ -32,6 +32,12 @@ export interface Tuning {
   readonly heartbeatMs: number;
   /** Longest time the broker holds a fetch open; also bounds how long stopping and resuming take. */
   readonly maxWaitMs: number;
+  /**
+   * Groups with batch handlers: the broker answers a fetch when it has so many bytes or after so long. Each partition's
+   * batch is a transaction of its own, whose price is the same for one record as for a hundred.
+   */
+  readonly bulkMinBytes: number;
+  readonly bulkMaxWaitMs: number;
   /** How long shutting down may wait for the outbox to empty. */
   readonly shutdownMs: number;
 }
@@ -53,5 +59,7 @@ export const defaultTuning: Tuning = {
   sessionTimeoutMs: 10_000,
   heartbeatMs: 1_000,
   maxWaitMs: 500,
+  bulkMinBytes: 65_536,
+  bulkMaxWaitMs: 50,
   shutdownMs: 10_000,
 };

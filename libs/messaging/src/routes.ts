@@ -48,6 +48,11 @@ export class GroupRoutes {
     return this.byType.get(type);
   }
 
+  /** Some handler takes whole batches: worth waiting a moment for fuller ones. */
+  takesBatches(): boolean {
+    return this.records !== undefined || [...this.byType.values()].some(({ kind }) => kind === 'event-batch');
+  }
+
   /** By name, not by the present selection: a record in hand stays what it is when its topic is dropped. */
   isForeign(topic: string): boolean {
     return this.records !== undefined && !isCatalogueTopic(topic);

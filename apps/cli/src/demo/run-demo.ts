@@ -33,7 +33,7 @@ const APPLICATION_GROUP = 'flights-application';
 const LEAD = 3_000;
 const REPLAY_SECONDS = 55;
 const FULL_REPLAY_SECONDS = 1_800;
-const CONCURRENCY = 64;
+const CONCURRENCY = 256;
 
 /** Runs the demo. Exit code 0 only when every step really happened. */
 export async function runDemo(options: DemoOptions): Promise<number> {

@@ -26,6 +26,8 @@ const LONGEST_BACKOFF_MS = 10_000;
 const STEADY_MS = 30_000;
 const SHOWN_LOG_LINES = 12;
 const READY_POLL_MS = 50;
+/** A process that ends so often before it was ready will not start. */
+const CRASHES_AT_START = 4;
 
 interface Child {
   readonly spec: ProcessSpec;
@@ -71,6 +73,11 @@ export class Supervisor {
           const reason = await notReadyReason(spec.readyUrl);
           if (reason === undefined) return;
           reasons.set(spec.name, reason);
+          const crashes = this.restartsOf(spec.name);
+          if (crashes >= CRASHES_AT_START) {
+            const words = this.children.get(spec.name)?.lastLines.join('\n  ') ?? '';
+            throw new Error(`${spec.name} does not start, it ended ${crashes} times; its last words:\n  ${words}`);
+          }
           if (this.stopping || signal?.aborted) throw new Error('stopped while starting');
           if (Date.now() > deadline) {
             throw new Error(

@@ -4,6 +4,7 @@ import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
 import { describeWindow } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
+import { printRejected } from './commands/rejected';
 import { runUp } from './commands/up';
 import { Clients, connect, explain } from './connection';
 import { runDemo } from './demo/run-demo';
@@ -97,6 +98,12 @@ program
       );
     }),
   );
+
+program
+  .command('rejected <stream>')
+  .description('the last records of a stream that were refused, and why')
+  .option('--last <n>', 'how many', Number, 10)
+  .action((stream: string, options: { last: number }) => printRejected(connect(process.env), stream, options.last));
 
 program
   .command('datasets [stream]')

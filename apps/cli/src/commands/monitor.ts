@@ -1,5 +1,5 @@
 import { formatTime } from '@headrace/event-time';
-import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
+import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import { figure } from '../output';
 
 /** One row: what was judged, on how much, and what each declared test found. */

@@ -1,0 +1,152 @@
+// The second example, of another kind: a regression with one entity and one record a day. Nothing of it is known to any
+// service but its definitions.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseDuration } from '@headrace/event-time';
+import { installationFolders, pythonCommand } from '@headrace/embedded';
+import { eventually } from '@headrace/testing';
+import { applyDefinitions, loadDefinitions, waitUntilReady } from '../src/commands/apply';
+import type { Clients } from '../src/connection';
+import {
+  meanAbsoluteError,
+  microsOf,
+  prepareSeattleWeather,
+  WeatherStation,
+  type SeattleWeather,
+} from './seattle-weather';
+import { WholeSystem } from './whole-system';
+
+const NAME = 'tomorrow-maximum';
+const STREAMS = ['weather-days', 'weather-outcomes'];
+const WINDOW = parseDuration('28d');
+const QUIET_WINDOWS = 6;
+const PATIENCE = { timeoutMs: 30_000, intervalMs: 100 };
+
+const python = findPython();
+if (python === undefined) {
+  process.stderr.write('Skipped: the Seattle example needs the Python environment; run `node tools/install.mjs`\n');
+}
+
+function findPython(): string | undefined {
+  try {
+    const command = pythonCommand();
+    const probe = 'import onnxruntime, pandas, pyarrow, skl2onnx';
+    return spawnSync(command, ['-c', probe], { stdio: 'ignore' }).status === 0 ? command : undefined;
+  } catch {
+    return undefined; // it was never installed
+  }
+}
+
+(python === undefined ? describe.skip : describe)("tomorrow's maximum temperature in Seattle", () => {
+  let system: WholeSystem;
+  let clients: Clients;
+  let weather: SeattleWeather;
+  let station: WeatherStation;
+  /** The first window of labels that the first version answers for as a whole. */
+  let firstWindow: number;
+
+  /** Number of days whose end lies before a moment, and one: its outcome lets the moment pass. */
+  const dayAfter = (micros: number): number => weather.days.findIndex((day) => microsOf(day.observed) > micros) + 2;
+  const endpoint = () => clients.call(clients.registry.getEndpoint.bind(clients.registry), { endpoint: NAME });
+  const monitor = () =>
+    clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), { monitor: NAME, lastWindows: 100 });
+  const versions = async () =>
+    (await clients.call(clients.registry.listVersions.bind(clients.registry), { model: NAME })).versions;
+  const changes = async () => (await endpoint()).history.map((entry) => entry.change?.change);
+  const decisions = async () => (await monitor()).decisions.map((decision) => decision.type.split('.').at(-1));
+
+  beforeAll(async () => {
+    system = await WholeSystem.start();
+    clients = system.clients;
+    weather = await prepareSeattleWeather(python ?? '', join(system.directory, 'data'));
+    const example = join(installationFolders().repository, 'examples', 'seattle-temperature');
+    const definitions = await loadDefinitions(example);
+    await applyDefinitions(clients, definitions, false);
+    await waitUntilReady(clients, definitions, 30_000);
+    station = await WeatherStation.open(weather, system.kafka, clients, NAME);
+    const firstLive = weather.days[weather.daysBeforeReplay];
+    firstWindow = Math.ceil(microsOf(firstLive?.observed ?? '') / WINDOW) * WINDOW;
+  }, 120_000);
+
+  afterAll(async () => {
+    await station?.close();
+    await system?.stop();
+  }, 60_000);
+
+  it('becomes a first version that passes its gates, with its lineage, and serves', async () => {
+    await station.publishHistory(weather.daysBeforeReplay);
+    await eventually(async () => expect(await changes()).toEqual(['deployed']), PATIENCE);
+    const [first] = await versions();
+    expect(first).toMatchObject({ version: 1, state: 'validated', plan: NAME, trigger: 'data-volume' });
+    expect(first?.gates).toMatchObject([
+      { name: 'close_enough', passed: true },
+      { name: 'same_in_onnx', passed: true },
+    ]);
+    expect(first?.metrics['mae']?.value).toBeLessThan(3);
+    expect(first?.datasets.map((dataset) => dataset.stream).sort()).toEqual(STREAMS);
+    expect(first?.modelArtifact?.digest).toMatch(/^sha256:/);
+  });
+
+  it('answers at the end of each later day, less than 3 °C off on average', async () => {
+    await station.live(dayAfter(firstWindow + QUIET_WINDOWS * WINDOW));
+    const { answered } = station;
+    expect(answered).toHaveLength(station.published - weather.daysBeforeReplay);
+    expect(answered.filter(({ answer }) => answer.fallback || answer.version !== 1)).toEqual([]);
+    expect(meanAbsoluteError(answered)).toBeLessThan(3);
+  });
+
+  it('joins each outcome to its prediction and leaves a model alone that does well', async () => {
+    await eventually(async () => {
+      const { predictions, labelsJoined, windows } = await monitor();
+      expect({ predictions, labelsJoined }).toEqual({
+        predictions: station.answered.length,
+        labelsJoined: station.answered.length - 1,
+      });
+      expect(windows.at(-1)?.endMicros).toBe(firstWindow + QUIET_WINDOWS * WINDOW);
+    }, PATIENCE);
+    expect(await decisions()).toEqual([]);
+  });
+
+  it('is trained again when the station begins to report 8 °C more', async () => {
+    const fromMicros = firstWindow + (QUIET_WINDOWS + 1) * WINDOW;
+    station.shift = { fromMicros, degrees: 8 };
+    await station.live(dayAfter(fromMicros + 2 * WINDOW));
+    await eventually(
+      async () => expect(await decisions()).toEqual(['PerformanceDegraded', 'RetrainingRequested']),
+      PATIENCE,
+    );
+    await eventually(async () => expect(await changes()).toEqual(['deployed', 'canary_started']), PATIENCE);
+    expect((await versions()).find(({ version }) => version === 2)).toMatchObject({
+      state: 'validated',
+      trigger: 'performance',
+    });
+  });
+
+  it('gets the version that learnt the change, once both were compared on later days', async () => {
+    const before = station.answered.length;
+    await station.live(station.published + 90);
+    await eventually(async () => expect(await changes()).toEqual(['deployed', 'canary_started', 'promoted']), PATIENCE);
+    const during = station.answered.slice(before);
+    const off = (version: number) => meanAbsoluteError(during.filter(({ answer }) => answer.version === version));
+    expect(off(2)).toBeLessThan(off(1) / 2);
+    await eventually(async () => {
+      await station.live(station.published + 1);
+      expect(station.answered.at(-1)?.answer.version).toBe(2);
+    }, PATIENCE);
+    expect(station.answered.filter(({ answer }) => answer.fallback)).toEqual([]);
+  });
+
+  it('was served the features that the join computes afterwards', async () => {
+    for (const stream of STREAMS) {
+      const { ingestion } = clients;
+      await clients.call(ingestion.commitDatasetVersion.bind(ingestion), { stream }, { timeoutMs: 30_000 });
+    }
+    const { features } = clients;
+    const skew = await clients.call(
+      features.checkServingSkew.bind(features),
+      { endpoint: NAME },
+      { timeoutMs: 30_000 },
+    );
+    expect(skew).toEqual({ compared: station.answered.length, different: 0, skipped: 0, examples: [] });
+  });
+});

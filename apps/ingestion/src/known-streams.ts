@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { topicOf, topics } from '@headrace/contracts';
 import type { DataStream } from '@headrace/definitions';
 import { DefinitionReader, type Versioned } from '@headrace/definition-store';
@@ -9,6 +10,9 @@ import type { IngestionSettings } from './ingestion.config';
 
 /** Consumer group that reads the upstream topics. */
 export const RECORDS_GROUP = 'ingestion-records';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
 
 export interface KnownStream {
   readonly definition: DataStream;
@@ -51,24 +55,35 @@ export class KnownStreams implements OnModuleInit {
     return this.all().find((stream) => stream.rules.topic === topic);
   }
 
+  /** Tried until it succeeds, or until a newer content of the definition takes its turn. */
   private async open({ definition, version }: Versioned<'DataStream'>): Promise<void> {
     const { name } = definition.metadata;
-    try {
-      const rules = compileStream(definition, version);
-      if (!this.streams.has(name)) {
-        const outputs = [topics.data, topics.quarantine].map((topic) => topicOf(topic, name));
-        await ensureTopics(this.settings.KAFKA_BROKERS.split(','), outputs);
+    const isNewest = (): boolean => this.definitions.get('DataStream', name)?.version === version;
+    for (let pauseMs = FIRST_PAUSE_MS; isNewest(); pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        await this.read(definition, version);
+        this.fault = undefined;
+        return;
+      } catch (error) {
+        this.fault = `DataStream/${name} cannot be read yet: ${(error as Error).message}`;
+        this.logger.warn({ err: error, stream: name }, 'the stream cannot be read yet, trying again');
+        await delay(pauseMs, undefined, { ref: false });
       }
-      this.streams.set(name, { definition, rules });
-      this.subscriptions.setForeign(
-        RECORDS_GROUP,
-        this.all().map((stream) => stream.rules.topic),
-      );
-      this.fault = undefined;
-      this.logger.info({ stream: name, version, topic: rules.topic }, 'the stream is read');
-    } catch (error) {
-      this.fault = `DataStream/${name} cannot be read: ${(error as Error).message}`;
-      this.logger.error({ err: error, stream: name }, 'the stream cannot be read');
     }
+  }
+
+  private async read(definition: DataStream, version: string): Promise<void> {
+    const { name } = definition.metadata;
+    const rules = compileStream(definition, version);
+    if (!this.streams.has(name)) {
+      const outputs = [topics.data, topics.quarantine].map((topic) => topicOf(topic, name));
+      await ensureTopics(this.settings.KAFKA_BROKERS.split(','), outputs);
+    }
+    this.streams.set(name, { definition, rules });
+    this.subscriptions.setForeign(
+      RECORDS_GROUP,
+      this.all().map((stream) => stream.rules.topic),
+    );
+    this.logger.info({ stream: name, version, topic: rules.topic }, 'the stream is read');
   }
 }

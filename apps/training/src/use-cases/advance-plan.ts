@@ -12,7 +12,7 @@ import { featureColumns } from '../domain/signature';
 import { chooseSnapshot, reachesInitialRows, spineFrom, streamsOf } from '../domain/snapshot';
 
 /** How long a run waits for dataset versions that reach the moment of its decision, wall clock. */
-export const SNAPSHOT_PATIENCE_MICROS = 5_000_000;
+export const SNAPSHOT_PATIENCE_MICROS = 30_000_000;
 
 /**
  * Takes the next step of a plan that can be taken: the first run, the run that waited for another one, the snapshot of a

@@ -38,9 +38,7 @@ export class GroupConsumer {
       groupId: context.group,
       sessionTimeout: tuning.sessionTimeoutMs,
       heartbeatInterval: tuning.heartbeatMs,
-      ...(context.routes.takesBatches()
-        ? { minBytes: tuning.bulkMinBytes, maxWaitTimeInMs: tuning.bulkMaxWaitMs }
-        : { maxWaitTimeInMs: tuning.maxWaitMs }),
+      maxWaitTimeInMs: tuning.maxWaitMs,
       allowAutoTopicCreation: false,
       // A new topic or partition of the set is noticed within this time.
       metadataMaxAge: 60_000,
@@ -141,11 +139,19 @@ export class GroupConsumer {
         () => interrupted === undefined && !this.stopping && isRunning() && !isStale(),
       );
       await this.follow(topic, partition, verdict);
+      if (verdict.kind === 'finished') await this.linger(records.length);
     } finally {
       clearInterval(beat);
     }
     // kafkajs rejoins when it sees the rebalance that the heartbeat was told of.
     if (interrupted !== undefined) throw asError(interrupted);
+  }
+
+  /** The next fetch waits for the end of this call: what comes meanwhile shares its transaction. */
+  private async linger(records: number): Promise<void> {
+    const { routes, tuning } = this.context;
+    if (this.stopping || !routes.takesBatches() || records > tuning.chunkSize / 4) return;
+    await sleep(tuning.lingerMs);
   }
 
   private async follow(topic: string, partition: number, verdict: BatchVerdict): Promise<void> {

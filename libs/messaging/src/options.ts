@@ -33,11 +33,10 @@ export interface Tuning {
   /** Longest time the broker holds a fetch open; also bounds how long stopping and resuming take. */
   readonly maxWaitMs: number;
   /**
-   * Groups with batch handlers: the broker answers a fetch when it has so many bytes or after so long. Each partition's
-   * batch is a transaction of its own, whose price is the same for one record as for a hundred.
+   * Groups with batch handlers pause for so long after a small batch: the next one is fuller. Each batch of a partition is
+   * a transaction of its own, whose price is the same for one record as for a hundred.
    */
-  readonly bulkMinBytes: number;
-  readonly bulkMaxWaitMs: number;
+  readonly lingerMs: number;
   /** How long shutting down may wait for the outbox to empty. */
   readonly shutdownMs: number;
 }
@@ -59,7 +58,6 @@ export const defaultTuning: Tuning = {
   sessionTimeoutMs: 10_000,
   heartbeatMs: 1_000,
   maxWaitMs: 500,
-  bulkMinBytes: 65_536,
-  bulkMaxWaitMs: 50,
+  lingerMs: 25,
   shutdownMs: 10_000,
 };

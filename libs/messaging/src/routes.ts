@@ -48,7 +48,7 @@ export class GroupRoutes {
     return this.byType.get(type);
   }
 
-  /** Some handler takes whole batches: worth waiting a moment for fuller ones. */
+  /** Some handler takes whole batches: fuller ones are worth a moment. */
   takesBatches(): boolean {
     return this.records !== undefined || [...this.byType.values()].some(({ kind }) => kind === 'event-batch');
   }

@@ -5,7 +5,6 @@ export interface Queries {
   query<R = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<R[]>;
 }
 
-
 /**
  * Runs work while one connection alone holds the lock of this name, over all instances of the service. Undefined when
  * another one has it and `wait` is false. Work that asks through the given connection ends when the lock is lost.

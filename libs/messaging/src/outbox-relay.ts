@@ -46,6 +46,8 @@ export class OutboxRelay {
   private stopping = false;
   private readonly signal = new WakeSignal();
   private measuring: NodeJS.Timeout | undefined;
+  /** Of the database: one that was made anew is another producer. */
+  private outboxId = '';
 
   constructor(private readonly options: RelayOptions) {}
 
@@ -97,6 +99,8 @@ export class OutboxRelay {
       client.on('notification', wake);
       const [{ schema = '' } = {}] = await rows<{ schema?: string }>(runner, 'SELECT current_schema() AS schema');
       await runner.query(`LISTEN "${OUTBOX_CHANNEL_PREFIX}${schema}"`);
+      const [{ id = '' } = {}] = await rows<{ id?: string }>(runner, 'SELECT id::text AS id FROM outbox_identity');
+      this.outboxId = id;
       const owned = new Set<number>();
       for (let claimedAt = 0; ;) {
         if (owned.size < SHARDS && Date.now() - claimedAt >= CLAIM_MS) {
@@ -143,7 +147,7 @@ export class OutboxRelay {
     const headers = restoreHeaders(row.headers);
     // A dead letter keeps the headers of its original, whatever they were.
     if (!(DEAD_LETTER_HEADERS.reason in headers)) {
-      headers[PRODUCER_SHARD] = Buffer.from(`${this.options.service}/${row.shard}`);
+      headers[PRODUCER_SHARD] = Buffer.from(`${this.options.service}/${this.outboxId}/${row.shard}`);
       headers[PRODUCER_SEQUENCE] = Buffer.from(row.sequence);
     }
     return { topic: row.topic, key: row.key, value: row.value, headers };

@@ -1,4 +1,5 @@
 import { CreateMessagingTables1764000000000 } from './1764000000000-create-messaging-tables';
+import { NameTheOutbox1764000000001 } from './1764000000001-name-the-outbox';
 
 /** Put before the service's own migrations: `migrations: [...messagingMigrations, ...]`. */
-export const messagingMigrations = [CreateMessagingTables1764000000000] as const;
+export const messagingMigrations = [CreateMessagingTables1764000000000, NameTheOutbox1764000000001] as const;

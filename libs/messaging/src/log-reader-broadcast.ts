@@ -5,6 +5,7 @@ import type { KafkaClient } from './kafka-client';
 import { EventDecoder, leave, privateGroup, type PrivateGroup } from './log-reader-events';
 import type { MessagingLogger } from './logger';
 import type { LogEvent } from './types';
+import { topicOffsets } from './topic-offsets';
 
 const MAX_WAIT_MS = 500;
 const RESTART_MS = 1000;
@@ -38,7 +39,7 @@ export class Broadcast {
 
   async start(): Promise<void> {
     const { client, topic } = this.options;
-    for (const { partition, low, high } of await (await client.admin()).fetchTopicOffsets(topic)) {
+    for (const { partition, low, high } of await topicOffsets(await client.admin(), topic)) {
       this.next.set(partition, Number(low));
       if (Number(high) > Number(low)) this.behind.set(partition, Number(high));
     }

@@ -4,6 +4,7 @@ import { Broadcast } from './log-reader-broadcast';
 import { readRanges, type OffsetRange } from './log-reader-range';
 import { createTopics, isCatalogueTopic } from './topics';
 import type { BroadcastSubscription, LogEvent, LogReader } from './types';
+import { topicOffsets } from './topic-offsets';
 
 export class KafkaLogReader implements LogReader {
   private readonly open = new Set<Broadcast>();
@@ -37,7 +38,7 @@ export class KafkaLogReader implements LogReader {
   async endOffsets(topic: string): Promise<Map<number, number>> {
     const admin = await this.client.admin();
     if (!(await admin.listTopics()).includes(topic)) return new Map();
-    const offsets = await admin.fetchTopicOffsets(topic);
+    const offsets = await topicOffsets(admin, topic);
     return new Map(offsets.map(({ partition, high }) => [partition, Number(high)] as const).sort(([a], [b]) => a - b));
   }
 

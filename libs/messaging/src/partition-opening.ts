@@ -3,6 +3,7 @@ import type { KafkaClient } from './kafka-client';
 import { affected } from './database';
 import type { GroupContext } from './group-context';
 import { describe, openPosition, positionFault, type PartitionId } from './positions';
+import { topicOffsets } from './topic-offsets';
 
 /** Consuming must not begin: the position and the log do not belong together. */
 export class PositionRefused extends Error {}
@@ -14,7 +15,7 @@ export async function openPartitions(
   topic: string,
   partitions: readonly number[],
 ): Promise<Map<number, number>> {
-  const logs = await (await client.admin()).fetchTopicOffsets(topic);
+  const logs = await topicOffsets(await client.admin(), topic);
   const positions = new Map<number, number>();
   const runner = context.dataSource.createQueryRunner();
   try {

@@ -1,9 +1,28 @@
 // npm test [-- <arguments of jest>]: installs what is missing, then runs every test: jest's (unit, and integration on a
 // real Kafka and Postgres) and the trainer's.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { interrupted, repository, runChild, runScript } from './child.mjs';
 import { ensureInstalled, python } from './install.mjs';
+
+/**
+ * Every project's integration specs get a Kafka of their own, one file after the other: services of one name share their
+ * consumer groups and topics. With arguments for jest: one run, as they say.
+ */
+function integrationRuns(given) {
+  if (given.length > 0) return [given];
+  const projects = ['apps', 'libs'].flatMap((kind) =>
+    readdirSync(join(repository, kind)).map((name) => join(kind, name)),
+  );
+  return projects
+    .filter((project) =>
+      ['src', 'test'].some((folder) => {
+        const path = join(repository, project, folder);
+        return existsSync(path) && readdirSync(path, { recursive: true }).some((file) => file.endsWith('.int-spec.ts'));
+      }),
+    )
+    .map((project) => ['--testPathPatterns', `/${project}/`]);
+}
 
 await runScript(async () => {
   await ensureInstalled();
@@ -11,11 +30,10 @@ await runScript(async () => {
   const trainer = join(repository, 'trainers', 'tabular');
   const suites = [
     [process.execPath, [jest, '--selectProjects', 'unit', '--passWithNoTests', ...process.argv.slice(2)]],
-    // One after the other: services of the same name would share their consumer group on the one Kafka.
-    [
+    ...integrationRuns(process.argv.slice(2)).map((args) => [
       process.execPath,
-      [jest, '--selectProjects', 'integration', '--runInBand', '--passWithNoTests', ...process.argv.slice(2)],
-    ],
+      [jest, '--selectProjects', 'integration', '--runInBand', '--passWithNoTests', ...args],
+    ]),
     ...(existsSync(join(trainer, 'tests')) ? [[python, ['-m', 'pytest'], { cwd: trainer }]] : []),
   ];
   let failed = false;

@@ -185,13 +185,13 @@ describe('outcomes', () => {
 
   it('waits out a transient failure and keeps the order', async () => {
     listen(SERVICE);
-    let failures = 3;
-    behaviour.set('5', () => {
-      failures -= 1;
-      return Promise.resolve(failures > 0 ? { kind: 'transient', message: 'the store is away' } : { kind: 'done' });
-    });
+    let isAway = true;
+    behaviour.set('5', () =>
+      Promise.resolve(isAway ? { kind: 'transient', message: 'the store is away' } : { kind: 'done' }),
+    );
     await running.bulk.publish(arrivals(stream, 10, 1));
     await eventually(() => expect(running.health.status().paused.some(({ group }) => group === SERVICE)).toBe(true));
+    isAway = false;
     await eventually(async () => expect(await numbers(SERVICE)).toHaveLength(10));
     expect(inversions(await effectsOf(dataSource, SERVICE))).toEqual([]);
     await eventually(() => expect(running.health.status()).toMatchObject({ ready: true, paused: [] }));

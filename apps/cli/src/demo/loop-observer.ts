@@ -13,7 +13,7 @@ import { figure } from '../output';
 import type { Progress } from './report';
 import type { DemoNames } from './summary';
 
-const POLL_MS = 250;
+const POLL_MS = 500;
 const STEP_TIMEOUT_MS = 240_000;
 
 /** What has happened so far. */

@@ -37,7 +37,7 @@ export function memoryMiB(): number {
 }
 
 /** Samples until stopped; gives the highest. */
-export function watchMemory(everyMs = 2_000): { stop(): number } {
+export function watchMemory(everyMs = 4_000): { stop(): number } {
   let peak = 0;
   const sample = (): void => {
     peak = Math.max(peak, memoryMiB());

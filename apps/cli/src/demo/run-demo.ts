@@ -270,13 +270,10 @@ async function commitDatasets(clients: Clients): Promise<void> {
     if (Date.now() > deadline) throw new Error('ingestion did not read its topics to the end within 60 s');
     await delay(200);
   }
-  for (const stream of ['flight-departures', 'flight-arrivals']) {
-    await clients.call(
-      clients.ingestion.commitDatasetVersion.bind(clients.ingestion),
-      { stream },
-      { timeoutMs: 60_000 },
-    );
-  }
+  const commit = clients.ingestion.commitDatasetVersion.bind(clients.ingestion);
+  await Promise.all(
+    ['flight-departures', 'flight-arrivals'].map((stream) => clients.call(commit, { stream }, { timeoutMs: 60_000 })),
+  );
 }
 
 /** SIGKILL for each service once, spread over the replay; the supervisor brings them back. */

@@ -73,20 +73,24 @@ export async function collectSummary(options: {
     monitor: names.monitor,
     lastWindows: 1_000,
   });
-  const skew = await clients.call(
-    clients.features.checkServingSkew.bind(clients.features),
-    { endpoint: names.endpoint },
-    { timeoutMs: 300_000 },
-  );
   const ordered = [...versions].sort((a, b) => a.version - b.version);
-  const evaluations = await evaluateVersions({
-    brokers: options.addresses.kafka,
-    artifacts: options.addresses.artifacts,
-    endpoint: names.endpoint,
-    label: names.label,
-    versions: ordered,
-    fromMicros: await afterEveryTraining(ordered, options.addresses.artifacts),
-  });
+  const [skew, evaluations] = await Promise.all([
+    clients.call(
+      clients.features.checkServingSkew.bind(clients.features),
+      { endpoint: names.endpoint },
+      { timeoutMs: 300_000 },
+    ),
+    afterEveryTraining(ordered, options.addresses.artifacts).then((fromMicros) =>
+      evaluateVersions({
+        brokers: options.addresses.kafka,
+        artifacts: options.addresses.artifacts,
+        endpoint: names.endpoint,
+        label: names.label,
+        versions: ordered,
+        fromMicros,
+      }),
+    ),
+  ]);
   const promotion = lastChange(endpoint.history, 'promoted');
   const chain = promotion
     ? (await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId: promotion.eventId })).chain

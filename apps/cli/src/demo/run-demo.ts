@@ -31,7 +31,9 @@ const PLAN = 'late-arrival';
 const APPLICATION_GROUP = 'flights-application';
 /** Records that the publisher may be ahead of the application: well within the features' retention. */
 const LEAD = 3_000;
-const REPLAY_SECONDS = 55;
+const REPLAY_SECONDS = 60;
+/** Killed services take their time to come back: the data must last until the last verdict. */
+const CHAOS_REPLAY_SECONDS = 120;
 const FULL_REPLAY_SECONDS = 1_800;
 const CONCURRENCY = 256;
 
@@ -142,7 +144,9 @@ async function playLoop(stage: Stage): Promise<{ summary: DemoSummary; faults: s
     await publish(stage, 'publish-history', ['--until', data.replayStart]);
     await observer.until('the initial version serves', (state) => state.serves(1));
 
-    const seconds = options.replaySeconds ?? (options.full ? FULL_REPLAY_SECONDS : REPLAY_SECONDS);
+    const seconds =
+      options.replaySeconds ??
+      (options.full ? FULL_REPLAY_SECONDS : options.chaos ? CHAOS_REPLAY_SECONDS : REPLAY_SECONDS);
     progress.say(
       `The replay begins: the application asks at each departure; ${seconds} s of wall time for the rest of the data`,
     );
@@ -180,7 +184,8 @@ async function playLoop(stage: Stage): Promise<{ summary: DemoSummary; faults: s
 
 /** The commands that a person gives during the replay: a drill with a version that is bad on purpose. */
 async function steerLoop(clients: Clients, observer: LoopObserver, progress: Progress): Promise<void> {
-  await observer.until('the retrained version is promoted', (state) => state.promoted !== undefined);
+  // Begun while the retrained version is in its canary: a version that is ready during a rollout waits for its turn.
+  await observer.until('the retrained version is in its canary', (state) => state.serves(2));
   progress.say('Drill: a version is trained on shuffled labels');
   await clients.call(clients.training.startTraining.bind(clients.training), {
     plan: PLAN,
@@ -188,6 +193,7 @@ async function steerLoop(clients: Clients, observer: LoopObserver, progress: Pro
     shuffleLabels: true,
   });
   const bad = await observer.until('the bad version fails its gates', (state) => state.refusedBad);
+  await observer.until('the retrained version is promoted', (state) => state.promoted !== undefined);
   progress.say(`Version ${bad} failed its gates; an approver waives them, with a reason, for the drill`);
   await clients.call(
     clients.registry.waiveGates.bind(clients.registry),

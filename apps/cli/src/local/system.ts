@@ -100,7 +100,6 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       TRAINER_PYTHON: pythonCommand(),
       TRAINER_DIRECTORY: join(repository, 'trainers', 'tabular'),
       TRAINING_WORK_DIRECTORY: join(directory, 'training'),
-      GATEWAY_CACHE_DIRECTORY: join(directory, 'gateway'),
     };
     const supervisor = new Supervisor({ logDirectory: join(directory, 'logs'), say: options.say });
     stopping.push(() => supervisor.stop());

@@ -1,8 +1,8 @@
+import { exclusively } from '@headrace/service-kit';
 import type { DatasetVersionCommitted } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { DatasetVersionRow } from './dataset-version.table';
-import { exclusively } from './exclusively';
 
 @Injectable()
 export class DatasetVersions {

@@ -1,7 +1,6 @@
-import { LOGGER, type Logger } from '@headrace/service-kit';
+import { LOGGER, type Logger, Repeating } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { CommitDueVersions } from '../use-cases/commit-due-versions';
-import { Repeating } from './repeating';
 
 const INTERVAL_MS = 500;
 

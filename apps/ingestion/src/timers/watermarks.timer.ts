@@ -1,12 +1,10 @@
-import { LOGGER, type Logger } from '@headrace/service-kit';
+import { exclusively, type Logger, LOGGER, pause, Repeating } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { exclusively } from '../database/exclusively';
 import type { Queries } from '../database/sql';
 import { readAnnouncements, readProgressMarks } from '../database/watermarks.repository';
 import { KnownStreams, RECORDS_GROUP } from '../known-streams';
 import { AnnounceWatermark, QUIET_MS } from '../use-cases/announce-watermark';
-import { pause, Repeating } from './repeating';
 
 const INTERVAL_MS = 50;
 /** How soon another instance takes over. */

@@ -1,5 +1,5 @@
 import { MICROS } from '@headrace/event-time';
-import { LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
+import { LOGGER, type Logger, Repeating, SETTINGS } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { readStates } from '../database/monitor-states.repository';
@@ -10,7 +10,6 @@ import { decisionFailuresTotal } from '../monitoring-metrics';
 import { WindowMetrics } from '../observe-decisions';
 import { Watch } from '../use-cases/watch';
 import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
-import { Repeating } from './repeating';
 
 const INTERVAL_MS = 150;
 const FORGET_EVERY_MS = 60_000;

@@ -48,6 +48,8 @@ const meta = JSON.parse(await readFile(join(options.data, 'meta.json'), 'utf8'))
 const shift = options.shift === '1' ? meta.shift : undefined;
 
 const BATCH = 1_000;
+/** What became due within a tick goes out together. */
+const TICK_MS = 100;
 const FAULT_EVERY = 400;
 let stopping = false;
 process.on('SIGTERM', () => (stopping = true));
@@ -191,10 +193,9 @@ for await (const event of merged()) {
   span ??= Math.min(Date.parse(options.until) || Infinity, Date.parse(meta.lastLanding)) - firstTime;
   if (options.seconds !== undefined) {
     const due = begin + ((time - firstTime) / span) * Number(options.seconds) * 1_000;
-    if (due - Date.now() > 5) {
+    if (due > Date.now()) {
       await flush();
-      while (!stopping && due - Date.now() > 5)
-        await new Promise((resolve) => setTimeout(resolve, Math.min(due - Date.now(), 50)));
+      while (!stopping && due > Date.now()) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
     if (group !== undefined && Date.now() > nextLagCheck) {
       await flush();

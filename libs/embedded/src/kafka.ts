@@ -67,7 +67,8 @@ async function choosePorts(dataDirectory: string, wanted: number | undefined): P
 
 async function formatStorage(java: string, classPath: string, folder: string, propertiesFile: string): Promise<void> {
   const clusterId = randomBytes(16).toString('base64url');
-  const format = ['format', '--standalone', '-t', clusterId, '-c', propertiesFile];
+  // In one word: an id that begins with a hyphen would be taken for an option.
+  const format = ['format', '--standalone', `--cluster-id=${clusterId}`, '-c', propertiesFile];
   await rm(folder, { recursive: true, force: true }); // what an interrupted attempt left
   try {
     await run(java, ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.tools.StorageTool', ...format]);

@@ -30,14 +30,15 @@ export function restoreHeaders(stored: StoredHeaders): Record<string, Buffer> {
   return headers;
 }
 
-/** kafkajs gives a header as bytes, text or (repeated) a list; of repeated ones the last counts. */
+/** kafkajs gives a header as bytes, text or (repeated) a list; of repeated ones the last counts, null ones say nothing. */
 export function normaliseHeaders(
-  headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>> | undefined,
+  headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | null | undefined>> | undefined,
 ): Record<string, Buffer> {
-  const normal: Record<string, Buffer> = {};
+  // A stranger names the headers: none of them may meet a prototype.
+  const normal = Object.create(null) as Record<string, Buffer>;
   for (const [name, value] of Object.entries(headers ?? {})) {
     const last = Array.isArray(value) ? value.at(-1) : value;
-    if (last !== undefined) normal[name] = typeof last === 'string' ? Buffer.from(last, 'utf8') : last;
+    if (last !== undefined && last !== null) normal[name] = typeof last === 'string' ? Buffer.from(last, 'utf8') : last;
   }
   return normal;
 }

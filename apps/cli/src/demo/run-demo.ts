@@ -35,7 +35,7 @@ const REPLAY_SECONDS = 60;
 /** Killed services take their time to come back: the data must last until the last verdict. */
 const CHAOS_REPLAY_SECONDS = 120;
 const FULL_REPLAY_SECONDS = 1_800;
-const CONCURRENCY = 256;
+const CONCURRENCY = 1024;
 
 /** Runs the demo. Exit code 0 only when every step really happened. */
 export async function runDemo(options: DemoOptions): Promise<number> {

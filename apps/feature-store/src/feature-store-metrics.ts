@@ -24,6 +24,12 @@ export const watermarkSeconds = new Gauge({
   labelNames: ['stream'],
 });
 
+export const cachedRecords = new Gauge({
+  name: 'headrace_feature_store_cached_records',
+  help: 'Final records kept in memory for online reads',
+  labelNames: ['view'],
+});
+
 export const materializationSeconds = new Histogram({
   name: 'headrace_feature_store_materialization_seconds',
   help: 'Joining one training set',

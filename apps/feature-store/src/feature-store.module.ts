@@ -13,6 +13,7 @@ import { messagingMigrations, MessagingModule } from '@headrace/messaging';
 import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
 import { CreateFeatureStore1765000000000 } from './database/migrations/1765000000000-create-feature-store';
+import { FinalRecords1765000000001 } from './database/migrations/1765000000001-final-records';
 import { faultsOfView } from './domain/feature-view';
 import { DataHandler } from './events-in/data.handler';
 import { TrainingHandler } from './events-in/training.handler';
@@ -30,7 +31,12 @@ import { Workers } from './workers';
 
 const FEATURES_GRPC = Symbol('FEATURES_GRPC');
 
-const migrations = [...messagingMigrations, ...definitionMigrations, CreateFeatureStore1765000000000];
+const migrations = [
+  ...messagingMigrations,
+  ...definitionMigrations,
+  CreateFeatureStore1765000000000,
+  FinalRecords1765000000001,
+];
 const handlers = [DataHandler, TrainingHandler];
 const useCases = [RecordArrivals, FillViews, MaterializeTrainingSet, ReadOnlineFeatures, CheckServingSkew];
 const online = [Watermarks, OnlineReader];

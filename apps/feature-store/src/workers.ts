@@ -3,7 +3,7 @@ import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationB
 import { DataSource } from 'typeorm';
 import { DefinitionReader } from '@headrace/definition-store';
 import { deleteRecords } from './database/feature-records.repository';
-import { readWatermarks } from './database/progress.repository';
+import { readProgress } from './database/progress.repository';
 import { servingVersions } from './database/view-versions.repository';
 import { KnownViews } from './known-views';
 import { FillViews } from './use-cases/fill-views';
@@ -52,9 +52,9 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   /** Records that no read within the retention can need: a read sees the watermark in the same snapshot. */
   private async prune(): Promise<void> {
-    const watermarks = await readWatermarks(this.source);
+    const progress = await readProgress(this.source);
     for (const { id, view } of await this.views.ofIds(this.source, await servingVersions(this.source))) {
-      const watermark = watermarks.get(view.stream);
+      const watermark = progress.get(view.stream)?.watermark;
       if (watermark === undefined) continue;
       const before = watermark - view.retentionMicros - view.longestWindowMicros;
       while (await deleteRecords(this.source, id, before, PRUNE_ROWS));

@@ -102,6 +102,18 @@ describe('the feature store on the real Kafka and Postgres', () => {
     await waiting;
   });
 
+  it('takes in a record that comes behind the watermark, as a redrive brings it', async () => {
+    await store.apply(byOrigin);
+    const arrivals = landings(300, 8);
+    const end = arrivals.at(-1)?.knownTime ?? 0;
+    await store.arrived(arrivalsStream, arrivals.slice(0, 250));
+    await store.complete(arrivalsStream, end);
+    await expectExact(byOrigin, arrivals.slice(0, 250), moments(60, end));
+    await store.arrived(arrivalsStream, arrivals.slice(250), 250);
+    // Nobody announces a late record: reads see it once it is committed.
+    await eventually(() => expectExact(byOrigin, arrivals, moments(60, end)));
+  });
+
   it('counts nothing twice when it is restarted in the middle and deliveries are repeated', async () => {
     await store.apply(byOrigin);
     const arrivals = landings(600, 3);

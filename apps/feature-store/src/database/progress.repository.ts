@@ -14,11 +14,32 @@ export async function advanceWatermark(
   );
 }
 
-/** Watermark of every stream: the lowest over its partitions; absent while one of them has none. */
-export async function readWatermarks(queries: Queries): Promise<Map<string, number>> {
-  const rows = await queries.query<{ stream: string; watermark: number }>(
-    `SELECT stream, min(watermark)::float8 AS watermark FROM stream_progress GROUP BY stream HAVING count(*) >= $1`,
+/** After records were added: those that the watermark had passed already change what was final. */
+export async function noteLateRecords(
+  queries: Queries,
+  stream: string,
+  partition: number,
+  earliestKnownMicros: number,
+): Promise<void> {
+  await queries.query(
+    `UPDATE stream_progress SET corrections = corrections + 1 WHERE stream = $1 AND partition = $2 AND watermark >= $3`,
+    [stream, partition, earliestKnownMicros],
+  );
+}
+
+export interface StreamProgress {
+  /** Lowest over the stream's partitions. */
+  readonly watermark: number;
+  /** How often records came behind the watermark. */
+  readonly corrections: number;
+}
+
+/** Progress of every stream; absent while one of its partitions has no watermark. */
+export async function readProgress(queries: Queries): Promise<Map<string, StreamProgress>> {
+  const rows = await queries.query<{ stream: string } & StreamProgress>(
+    `SELECT stream, min(watermark)::float8 AS watermark, sum(corrections)::float8 AS corrections
+       FROM stream_progress GROUP BY stream HAVING count(*) >= $1`,
     [topics.data.partitions],
   );
-  return new Map(rows.map((row) => [row.stream, row.watermark]));
+  return new Map(rows.map(({ stream, watermark, corrections }) => [stream, { watermark, corrections }]));
 }

@@ -1,7 +1,7 @@
 import { LOGGER, pause, Repeating, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { readWatermarks } from '../database/progress.repository';
+import { readProgress, type StreamProgress } from '../database/progress.repository';
 import { servingVersions } from '../database/view-versions.repository';
 import { watermarkSeconds } from '../feature-store-metrics';
 import { KnownViews, type KeptView } from '../known-views';
@@ -19,7 +19,7 @@ interface Waiter {
 /** How far each stream has been read, as all instances together know it, and waiting for it. */
 @Injectable()
 export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private marks: ReadonlyMap<string, number> = new Map();
+  private progress: ReadonlyMap<string, StreamProgress> = new Map();
   private serving: ReadonlyMap<string, KeptView> = new Map();
   private readonly waiters = new Set<Waiter>();
   private wake = new AbortController();
@@ -50,7 +50,12 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** Lowest watermark among streams; −Infinity while one has none. */
   of(streams: readonly string[]): number {
-    return Math.min(...streams.map((stream) => this.marks.get(stream) ?? -Infinity));
+    return Math.min(...streams.map((stream) => this.progress.get(stream)?.watermark ?? -Infinity));
+  }
+
+  /** How often records of a stream came behind its watermark. */
+  correctionsOf(stream: string): number {
+    return this.progress.get(stream)?.corrections ?? 0;
   }
 
   /** The content of a view that can be read: the newest with all its records. Undefined while its first is being filled. */
@@ -82,11 +87,11 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   private async refresh(): Promise<void> {
-    const [marks, serving] = await Promise.all([readWatermarks(this.source), servingVersions(this.source)]);
+    const [progress, serving] = await Promise.all([readProgress(this.source), servingVersions(this.source)]);
     const kept = await this.views.ofIds(this.source, serving);
-    this.marks = marks;
+    this.progress = progress;
     this.serving = new Map(kept.map((version) => [version.view.name, version]));
-    for (const [stream, mark] of this.marks) watermarkSeconds.set({ stream }, mark / 1e6);
+    for (const [stream, { watermark }] of progress) watermarkSeconds.set({ stream }, watermark / 1e6);
     for (const waiter of [...this.waiters]) if (this.of(waiter.streams) >= waiter.untilMicros) waiter.resolve();
   }
 }

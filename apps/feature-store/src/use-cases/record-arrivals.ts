@@ -3,6 +3,7 @@ import type { ReceivedEvent } from '@headrace/messaging';
 import type { Queries } from '@headrace/service-kit';
 import { Injectable } from '@nestjs/common';
 import { insertRecords, type FeatureRecord } from '../database/feature-records.repository';
+import { noteLateRecords } from '../database/progress.repository';
 import { versionsOfStream } from '../database/view-versions.repository';
 import { recordsTotal } from '../feature-store-metrics';
 import { KnownViews, type KeptView } from '../known-views';
@@ -13,12 +14,16 @@ export class RecordArrivals {
   constructor(private readonly views: KnownViews) {}
 
   async run(arrived: readonly ReceivedEvent<DataArrived>[], queries: Queries): Promise<void> {
-    const stream = arrived[0]?.data.stream ?? '';
+    const [first] = arrived;
+    if (!first) return;
+    const { stream } = first.data;
     const kept = await this.views.ofIds(queries, await versionsOfStream(queries, stream));
     await insertRecords(
       queries,
       kept.flatMap((version) => arrived.flatMap((event) => recordOf(version, event) ?? [])),
     );
+    const earliest = arrived.reduce((least, { data }) => Math.min(least, data.knownTimeMicros), Infinity);
+    await noteLateRecords(queries, stream, first.partition, earliest);
     recordsTotal.inc({ stream }, arrived.length);
   }
 }

@@ -1,5 +1,5 @@
 // The kafkajs client of a service: settings that survive an outage, one shared admin, logs through our port.
-import './kafkajs-records';
+import './kafkajs-repairs';
 import { Kafka, logLevel, Partitioners, type Admin, type Producer, type RetryOptions } from 'kafkajs';
 import type { MessagingLogger } from './logger';
 

@@ -1,8 +1,6 @@
 // The record format of Kafka (https://kafka.apache.org/documentation/#record) for kafkajs, in one pass over one buffer.
 // kafkajs makes a zero-filled buffer of 512 bytes for each header it writes and copies all headers for each header it
-// reads; with a dozen headers a record that is most of the work of a producer. See docs/adr/0012-kafka-record-codec.md.
-import { createRequire } from 'node:module';
-
+// reads; with a dozen headers a record that is most of the work of a producer. See docs/adr/0012-kafkajs-repairs.md.
 type HeaderValue = Buffer | string | null | undefined;
 
 export interface RecordToEncode {
@@ -204,22 +202,3 @@ export function decodeRecord(decoder: RecordSource, batchContext: BatchContext =
     batchContext,
   };
 }
-
-/** Must run before kafkajs is loaded: its modules take these two by name. Pinned to the one version that it was made for. */
-export function installRecordCodec(): void {
-  const load = createRequire(__filename);
-  const { version } = load('kafkajs/package.json') as { version: string };
-  if (version !== '2.2.4') throw new Error(`the record codec is for kafkajs 2.2.4, not ${version}: see ADR 12`);
-  const folder = 'kafkajs/src/protocol/recordBatch/record/v0';
-  for (const [path, made] of [
-    [`${folder}/index.js`, encodeRecord],
-    [`${folder}/decoder.js`, decodeRecord],
-  ] as const) {
-    // Loaded once, so that the entry exists; what replaces it is what kafkajs' own modules get.
-    load(path);
-    const entry = load.cache[load.resolve(path)];
-    if (entry) entry.exports = made;
-  }
-}
-
-installRecordCodec();

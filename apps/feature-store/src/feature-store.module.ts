@@ -14,6 +14,7 @@ import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type Logger } from '@head
 import { Module } from '@nestjs/common';
 import { CreateFeatureStore1765000000000 } from './database/migrations/1765000000000-create-feature-store';
 import { FinalRecords1765000000001 } from './database/migrations/1765000000001-final-records';
+import { ReuseTrainingSets1765000000002 } from './database/migrations/1765000000002-reuse-training-sets';
 import { faultsOfView } from './domain/feature-view';
 import { DataHandler } from './events-in/data.handler';
 import { TrainingHandler } from './events-in/training.handler';
@@ -36,6 +37,7 @@ const migrations = [
   ...definitionMigrations,
   CreateFeatureStore1765000000000,
   FinalRecords1765000000001,
+  ReuseTrainingSets1765000000002,
 ];
 const handlers = [DataHandler, TrainingHandler];
 const useCases = [RecordArrivals, FillViews, MaterializeTrainingSet, ReadOnlineFeatures, CheckServingSkew];

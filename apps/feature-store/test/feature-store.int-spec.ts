@@ -236,28 +236,37 @@ describe('the feature store on the real Kafka and Postgres', () => {
         Object.fromEntries(ends) as Record<string, number>,
       ),
     ];
-    const runId = uniqueName('run');
-    const [requestId] = await store.says(events.TrainingRequested, {
-      runId,
-      plan: name,
-      planVersion: versionOf(plan),
-      model: name,
-      trigger: 'manual',
-      reason: '',
-      datasets,
-      fromEventTimeMicros: 0,
-      toEventTimeMicros: 0,
-      shuffleLabels: false,
-      requestedBy: 'spec',
-    });
-    const materialized = await eventually(
-      async () => {
-        const [event] = (await store.published(events.FeaturesMaterialized)).filter(({ data }) => data.runId === runId);
-        if (!event) throw new Error('nothing was materialized');
-        return event;
-      },
-      { timeoutMs: 30_000, intervalMs: 250 },
-    );
+    const ask = async (shuffleLabels: boolean) => {
+      const runId = uniqueName('run');
+      const [requestId] = await store.says(events.TrainingRequested, {
+        runId,
+        plan: name,
+        planVersion: versionOf(plan),
+        model: name,
+        trigger: 'manual',
+        reason: '',
+        datasets,
+        fromEventTimeMicros: 0,
+        toEventTimeMicros: 0,
+        shuffleLabels,
+        requestedBy: 'spec',
+      });
+      const materialized = await eventually(
+        async () => {
+          const made = await store.published(events.FeaturesMaterialized);
+          const [event] = made.filter(({ data }) => data.runId === runId);
+          if (!event) throw new Error('nothing was materialized');
+          return event;
+        },
+        { timeoutMs: 30_000, intervalMs: 250 },
+      );
+      return { requestId, materialized };
+    };
+    const { requestId, materialized } = await ask(false);
+    // Another run on the same inputs takes over what was joined, under its own name and cause.
+    const again = await ask(true);
+    expect({ ...again.materialized.data, runId: '' }).toEqual({ ...materialized.data, runId: '' });
+    expect(again.materialized.causationId).toBe(again.requestId);
     expect(materialized.causationId).toBe(requestId);
     expect(materialized.data.columns.map((column) => column.name)).toEqual(refs.map((ref) => ref.name));
     const path = await site.artifacts.pathOf(materialized.data.trainingSet?.digest ?? '');

@@ -56,30 +56,25 @@ export async function collectSummary(options: {
   readonly addresses: SystemAddresses;
   readonly names: DemoNames;
   readonly counts: TopicCounts;
+  /** Makes dataset versions of everything that was accepted; meanwhile the model versions are compared. */
+  readonly commitDatasets: () => Promise<void>;
   readonly wallSeconds: number;
   readonly peakRssMiB: number;
   readonly restarts: number;
 }): Promise<DemoSummary> {
   const { clients, names, counts } = options;
-  const { streams } = await clients.call(clients.ingestion.getStreamCounts.bind(clients.ingestion), { stream: '' });
-  const { versions: datasets } = await clients.call(clients.ingestion.listDatasetVersions.bind(clients.ingestion), {
-    stream: '',
-  });
   const { versions } = await clients.call(clients.registry.listVersions.bind(clients.registry), { model: names.model });
-  const endpoint = await clients.call(clients.registry.getEndpoint.bind(clients.registry), {
-    endpoint: names.endpoint,
-  });
-  const monitor = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), {
-    monitor: names.monitor,
-    lastWindows: 1_000,
-  });
   const ordered = [...versions].sort((a, b) => a.version - b.version);
   const [skew, evaluations] = await Promise.all([
-    clients.call(
-      clients.features.checkServingSkew.bind(clients.features),
-      { endpoint: names.endpoint },
-      { timeoutMs: 300_000 },
-    ),
+    options
+      .commitDatasets()
+      .then(() =>
+        clients.call(
+          clients.features.checkServingSkew.bind(clients.features),
+          { endpoint: names.endpoint },
+          { timeoutMs: 300_000 },
+        ),
+      ),
     afterEveryTraining(ordered, options.addresses.artifacts).then((fromMicros) =>
       evaluateVersions({
         brokers: options.addresses.kafka,
@@ -91,6 +86,17 @@ export async function collectSummary(options: {
       }),
     ),
   ]);
+  const { streams } = await clients.call(clients.ingestion.getStreamCounts.bind(clients.ingestion), { stream: '' });
+  const { versions: datasets } = await clients.call(clients.ingestion.listDatasetVersions.bind(clients.ingestion), {
+    stream: '',
+  });
+  const endpoint = await clients.call(clients.registry.getEndpoint.bind(clients.registry), {
+    endpoint: names.endpoint,
+  });
+  const monitor = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), {
+    monitor: names.monitor,
+    lastWindows: 1_000,
+  });
   const promotion = lastChange(endpoint.history, 'promoted');
   const chain = promotion
     ? (await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId: promotion.eventId })).chain

@@ -1,3 +1,4 @@
+import { FeaturesMaterialized } from '@headrace/contracts/proto/features/v1/features_events';
 import { TrainingRequested } from '@headrace/contracts/proto/training/v1/training_events';
 import type { Cause } from '@headrace/messaging';
 import type { Queries } from '@headrace/service-kit';
@@ -43,14 +44,33 @@ export async function postponeJob(queries: Queries, runId: string, seconds: numb
   );
 }
 
-/** False when it was finished before: then nothing may be published again. */
-export async function finishJob(queries: Queries, runId: string, state: 'done' | 'failed'): Promise<boolean> {
+/** What an earlier job made of the same inputs. */
+export async function resultOf(queries: Queries, inputsDigest: string): Promise<FeaturesMaterialized | undefined> {
+  const [row] = await queries.query<{ result: Buffer }>(
+    `SELECT result FROM materialization_jobs WHERE inputs_digest = $1 AND state = 'done' LIMIT 1`,
+    [inputsDigest],
+  );
+  return row && FeaturesMaterialized.decode(row.result);
+}
+
+/** False when it was finished before: then nothing may be published again. `made`: what later jobs may take over. */
+export async function finishJob(
+  queries: Queries,
+  runId: string,
+  made: { readonly inputsDigest: string; readonly message: FeaturesMaterialized } | undefined,
+): Promise<boolean> {
   const rows = await queries.query(
     `WITH finished AS (
-       UPDATE materialization_jobs SET state = $2, finished_at = now() WHERE run_id = $1 AND state = 'waiting'
+       UPDATE materialization_jobs SET state = $2, finished_at = now(), inputs_digest = $3, result = $4
+        WHERE run_id = $1 AND state = 'waiting'
        RETURNING run_id)
      SELECT * FROM finished`,
-    [runId, state],
+    [
+      runId,
+      made ? 'done' : 'failed',
+      made?.inputsDigest ?? null,
+      made ? Buffer.from(FeaturesMaterialized.encode(made.message).finish()) : null,
+    ],
   );
   return rows.length === 1;
 }

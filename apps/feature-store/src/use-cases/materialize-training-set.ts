@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { ArtifactStore } from '@headrace/artifacts';
 import { DomainError, events } from '@headrace/contracts';
 import type { FeaturesMaterialized } from '@headrace/contracts/proto/features/v1/features_events';
@@ -5,9 +6,10 @@ import type { TrainingRequested } from '@headrace/contracts/proto/training/v1/tr
 import { DefinitionReader } from '@headrace/definition-store';
 import { LOG_READER, UNIT_OF_WORK, type LogReader, type UnitOfWork } from '@headrace/messaging';
 import { LOGGER, SETTINGS, type Logger, type Queries } from '@headrace/service-kit';
-import type { TrainingPlan } from '@headrace/definitions';
+import { canonicalJson, type TrainingPlan } from '@headrace/definitions';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { finishJob, postponeJob, takeJob, type MaterializationJob } from '../database/jobs.repository';
+import { DataSource } from 'typeorm';
+import { finishJob, postponeJob, resultOf, takeJob, type MaterializationJob } from '../database/jobs.repository';
 import { describeSource, resolveColumns, type Fault, type TrainingColumn } from '../domain/training-columns';
 import { materializationSeconds } from '../feature-store-metrics';
 import type { FeatureStoreSettings } from '../feature-store.config';
@@ -24,7 +26,12 @@ const ATTEMPTS_IN_WAITING = 60;
 const PAUSE_SECONDS = 1;
 
 type Result =
-  | { readonly kind: 'materialized'; readonly message: FeaturesMaterialized }
+  | {
+      readonly kind: 'materialized';
+      readonly inputsDigest: string;
+      readonly message: FeaturesMaterialized;
+      readonly reused: boolean;
+    }
   | { readonly kind: 'failed'; readonly fault: Fault };
 
 /** Joins the training set of a waiting TrainingRequested and tells what came of it. */
@@ -38,6 +45,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
     @Inject(SETTINGS) private readonly settings: FeatureStoreSettings,
     @Inject(LOGGER) private readonly logger: Logger,
+    private readonly source: DataSource,
     private readonly artifacts: ArtifactStore,
     private readonly definitions: DefinitionReader,
     private readonly views: KnownViews,
@@ -61,7 +69,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
       return true;
     }
     await this.work.run(async (transaction) => {
-      if (!(await finishJob(transaction, runId, result.kind === 'materialized' ? 'done' : 'failed'))) return;
+      if (!(await finishJob(transaction, runId, result.kind === 'materialized' ? result : undefined))) return;
       if (result.kind === 'materialized') {
         transaction.publish(events.FeaturesMaterialized, result.message, { cause: job.cause });
       } else {
@@ -72,9 +80,14 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
         );
       }
     });
-    const seconds = stopTimer({ outcome: result.kind });
+    const seconds = stopTimer({ outcome: result.kind === 'materialized' && result.reused ? 'reused' : result.kind });
     this.logger.info(
-      { runId, plan, seconds, ...(result.kind === 'failed' ? result.fault : { rows: result.message.rows }) },
+      {
+        runId,
+        plan,
+        seconds,
+        ...(result.kind === 'failed' ? result.fault : { rows: result.message.rows, reused: result.reused }),
+      },
       `training set ${result.kind}`,
     );
     return true;
@@ -109,6 +122,10 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     }
     const resolved = resolveColumns(plan, this.views.byName());
     if (resolved.kind === 'faulty') return { kind: 'failed', fault: resolved.fault };
+    const inputsDigest = digestOfInputs(request, resolved.columns);
+    const before = await this.madeBefore(inputsDigest);
+    if (before)
+      return { kind: 'materialized', inputsDigest, message: { ...before, runId: request.runId }, reused: true };
     const datasets = new Map<string, Dataset>();
     for (const ref of request.datasets) datasets.set(ref.stream, await openDataset(this.artifacts, ref));
     const sources = new Set(resolved.columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view.stream] : [])));
@@ -130,8 +147,16 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
       if (outcome.kind === 'failed') return outcome;
       const { rowsWithoutLabel, rowsBeyondSources } = outcome.set;
       this.logger.info({ runId: request.runId, rowsWithoutLabel, rowsBeyondSources }, 'spine records left out');
-      return { kind: 'materialized', message: await this.messageOf(request, resolved.columns, outcome.set) };
+      const message = await this.messageOf(request, resolved.columns, outcome.set);
+      return { kind: 'materialized', inputsDigest, message, reused: false };
     });
+  }
+
+  /** A training set of the same inputs whose bytes are still there. */
+  private async madeBefore(inputsDigest: string): Promise<FeaturesMaterialized | undefined> {
+    const made = await resultOf(this.source, inputsDigest);
+    const intact = made && (await this.artifacts.pathOf(made.trainingSet?.digest ?? '').catch(() => undefined));
+    return intact === undefined ? undefined : made;
   }
 
   private async messageOf(
@@ -139,7 +164,6 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     columns: readonly TrainingColumn[],
     set: TrainingSet,
   ): Promise<FeaturesMaterialized> {
-    const views = new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])));
     return {
       runId: request.runId,
       plan: request.plan,
@@ -147,10 +171,30 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
       rows: set.rows,
       columns: columns.map((column) => ({ name: column.name, type: 'double', source: describeSource(column) })),
       datasets: request.datasets,
-      featureViews: [...views].map(({ name, version }) => `${name}@${version}`),
+      featureViews: viewsOf(columns),
       minEventTimeMicros: set.minEventTimeMicros,
       maxEventTimeMicros: set.maxEventTimeMicros,
       rowsWithoutLabel: set.rowsWithoutLabel,
     };
   }
+}
+
+/** "<name>@<content hash>" of each. */
+function viewsOf(columns: readonly TrainingColumn[]): string[] {
+  const views = new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])));
+  return [...views].map(({ name, version }) => `${name}@${version}`);
+}
+
+/** Everything that a training set is a function of. */
+function digestOfInputs(request: TrainingRequested, columns: readonly TrainingColumn[]): string {
+  const { plan, planVersion, datasets, fromEventTimeMicros, toEventTimeMicros } = request;
+  const inputs = {
+    plan,
+    planVersion,
+    featureViews: viewsOf(columns),
+    datasets: datasets.map(({ stream, manifestDigest }) => ({ stream, manifestDigest })),
+    fromEventTimeMicros,
+    toEventTimeMicros,
+  };
+  return createHash('sha256').update(canonicalJson(inputs)).digest('hex');
 }

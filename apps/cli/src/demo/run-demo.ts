@@ -31,9 +31,9 @@ const PLAN = 'late-arrival';
 const APPLICATION_GROUP = 'flights-application';
 /** Records that the publisher may be ahead of the application: well within the features' retention. */
 const LEAD = 3_000;
-const REPLAY_SECONDS = 60;
+const REPLAY_SECONDS = 52;
 /** A machine that took long over the past gets more time for the rest: retraining must fit into the data. */
-const REPLAY_TIMES_HISTORY = 2;
+const REPLAY_TIMES_HISTORY = 1.8;
 /** After the data has ended nothing new can happen; what is on its way gets this time. */
 const VERDICTS_MS = 60_000;
 /** Killed services take their time to come back: the data must last until the last verdict. */

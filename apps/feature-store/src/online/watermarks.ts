@@ -7,8 +7,10 @@ import { watermarkSeconds } from '../feature-store-metrics';
 import { KnownViews, type KeptView } from '../known-views';
 
 /** While somebody waits; the table is the meeting point of all instances. */
-const BUSY_POLL_MS = 8;
+const BUSY_POLL_MS = 20;
 const IDLE_POLL_MS = 100;
+/** Which contents serve changes seldom. */
+const SERVING_MS = 100;
 
 interface Waiter {
   readonly streams: readonly string[];
@@ -21,6 +23,7 @@ interface Waiter {
 export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private progress: ReadonlyMap<string, StreamProgress> = new Map();
   private serving: ReadonlyMap<string, KeptView> = new Map();
+  private servingReadAt = -Infinity;
   private readonly waiters = new Set<Waiter>();
   private wake = new AbortController();
   private readonly polling = new Repeating(
@@ -87,10 +90,13 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   private async refresh(): Promise<void> {
-    const [progress, serving] = await Promise.all([readProgress(this.source), servingVersions(this.source)]);
-    const kept = await this.views.ofIds(this.source, serving);
+    if (performance.now() - this.servingReadAt >= SERVING_MS) {
+      const kept = await this.views.ofIds(this.source, await servingVersions(this.source));
+      this.serving = new Map(kept.map((version) => [version.view.name, version]));
+      this.servingReadAt = performance.now();
+    }
+    const progress = await readProgress(this.source);
     this.progress = progress;
-    this.serving = new Map(kept.map((version) => [version.view.name, version]));
     for (const [stream, { watermark }] of progress) watermarkSeconds.set({ stream }, watermark / 1e6);
     for (const waiter of [...this.waiters]) if (this.of(waiter.streams) >= waiter.untilMicros) waiter.resolve();
   }

@@ -17,6 +17,7 @@ import { waitUntilReady } from './wait-until';
 
 const run = promisify(execFile);
 const NEEDED_MIB = 512;
+const PORT_ATTEMPTS = 3;
 const START_TIMEOUT_MS = 60_000;
 
 export interface KafkaOptions {
@@ -115,6 +116,7 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
     stopSignal: 'SIGTERM',
   };
   let expectedToEnd = false;
+  let ports: Ports = { port: 0, controllerPort: 0 };
 
   const launch = async (): Promise<ManagedProcess> => {
     const child = await ManagedProcess.start(plan);
@@ -129,17 +131,30 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
     return child;
   };
 
-  await endLeftover(plan); // before ports are chosen: it may hold the ones of the last start
-  const ports = await choosePorts(dataDirectory, options.port);
-  const ownProperties = serverProperties({ ...ports, logDirectory });
-  const further = Object.entries(options.properties ?? {}).map(([name, value]) => `${name}=${value}\n`);
-  await writeFile(propertiesFile, ownProperties + further.join(''));
-  if (!existsSync(join(logDirectory, 'meta.properties'))) {
+  const prepare = async (): Promise<void> => {
+    ports = await choosePorts(dataDirectory, options.port);
+    const ownProperties = serverProperties({ ...ports, logDirectory });
+    const further = Object.entries(options.properties ?? {}).map(([name, value]) => `${name}=${value}\n`);
+    await writeFile(propertiesFile, ownProperties + further.join(''));
+    if (existsSync(join(logDirectory, 'meta.properties'))) return;
     options.log?.('Preparing Kafka’s storage');
     await formatStorage(java, classPath, logDirectory, propertiesFile);
+  };
+
+  await endLeftover(plan); // before ports are chosen: it may hold the ones of the last start
+  let child: ManagedProcess;
+  for (let attempt = 1; ; attempt += 1) {
+    await prepare();
+    options.log?.(`Starting Kafka on 127.0.0.1:${ports.port}`);
+    try {
+      child = await launch();
+      break;
+    } catch (error) {
+      // Between the choice of a free port and Kafka's use of it seconds pass, in which another program may take it.
+      if (options.port !== undefined || attempt >= PORT_ATTEMPTS || !lostItsPort(error)) throw error;
+      options.log?.('Another program took the port meanwhile, choosing another one');
+    }
   }
-  options.log?.(`Starting Kafka on 127.0.0.1:${ports.port}`);
-  let child = await launch();
 
   const stop = async (): Promise<void> => {
     expectedToEnd = true;
@@ -163,4 +178,8 @@ export async function startKafka(options: KafkaOptions): Promise<EmbeddedKafka> 
       child = await launch();
     },
   };
+}
+
+function lostItsPort(error: unknown): boolean {
+  return error instanceof EmbeddedDependencyError && /\.bind\(|BindException|already in use/i.test(error.message);
 }

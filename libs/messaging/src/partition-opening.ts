@@ -3,7 +3,7 @@ import type { KafkaClient } from './kafka-client';
 import { affected } from './database';
 import type { GroupContext } from './group-context';
 import { describe, openPosition, positionFault, type PartitionId } from './positions';
-import { topicOffsets } from './topic-offsets';
+import { topicOffsets, type TopicOffsets } from './topic-offsets';
 
 /** Consuming must not begin: the position and the log do not belong together. */
 export class PositionRefused extends Error {}
@@ -15,16 +15,20 @@ export async function openPartitions(
   topic: string,
   partitions: readonly number[],
 ): Promise<Map<number, number>> {
-  const logs = await topicOffsets(await client.admin(), topic);
+  const admin = await client.admin();
+  let logs = await topicOffsets(admin, topic);
   const positions = new Map<number, number>();
   const runner = context.dataSource.createQueryRunner();
   try {
     for (const partition of partitions) {
       const id: PartitionId = { group: context.group, topic, partition };
-      const entry = logs.find((log) => log.partition === partition);
-      if (!entry) throw new PositionRefused(`${describe(id)}: the topic has no such partition`);
-      const log = { low: Number(entry.low), high: Number(entry.high) };
+      let log = boundsOf(logs, id);
       const position = await openPosition(runner, id, context.clusterId, log.low);
+      if (position.next > log.high) {
+        // Another instance may have gone on since the end was asked for: only an end younger than the position counts.
+        logs = await topicOffsets(admin, topic);
+        log = boundsOf(logs, id);
+      }
       const fault = positionFault(id, position, context.clusterId, log);
       if (fault !== undefined) throw new PositionRefused(fault);
       if (position.next < log.low) {
@@ -45,4 +49,10 @@ export async function openPartitions(
   } finally {
     await runner.release();
   }
+}
+
+function boundsOf(logs: TopicOffsets, id: PartitionId): { readonly low: number; readonly high: number } {
+  const entry = logs.find((log) => log.partition === id.partition);
+  if (!entry) throw new PositionRefused(`${describe(id)}: the topic has no such partition`);
+  return { low: Number(entry.low), high: Number(entry.high) };
 }

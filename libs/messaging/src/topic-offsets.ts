@@ -10,7 +10,7 @@ const PASSING: ReadonlySet<unknown> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
 ]);
 
-type TopicOffsets = Awaited<ReturnType<Admin['fetchTopicOffsets']>>;
+export type TopicOffsets = Awaited<ReturnType<Admin['fetchTopicOffsets']>>;
 
 /** Low and high offsets of each partition; waits while a leader is being chosen. The topic must exist. */
 export async function topicOffsets(admin: Admin, topic: string): Promise<TopicOffsets> {

@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint';
 const libraries = {
   contracts: [],
   'event-time': [],
+  statistics: [],
   artifacts: ['contracts'],
   definitions: ['contracts', 'event-time'],
   grpc: ['contracts'],
@@ -17,6 +18,7 @@ const libraries = {
 const forServices = [
   'contracts',
   'event-time',
+  'statistics',
   'artifacts',
   'definitions',
   'grpc',

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { ClosedWindow } from './database/windows.repository';
 import type { SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
-import { confidenceSequence } from './domain/statistics/confidence-sequence';
+import { confidenceSequence } from '@headrace/statistics';
 import {
   canaryImprovement,
   canaryPairs,

@@ -1,8 +1,7 @@
 // Data of the specs: seeded, so that every run sees the same.
 import { MICROS } from '@headrace/event-time';
 import { readProfile, type ReferenceProfile } from '../src/domain/reference-profile';
-import { binaryPerformance } from '../src/domain/statistics/performance';
-import { binCounts, quantileEdges } from '../src/domain/statistics/psi';
+import { binaryPerformance, binCounts, quantileEdges } from '@headrace/statistics';
 
 /** 2001-02-05T00:00:00Z, a window's start. */
 export const DAY_ONE = 981_331_200 * MICROS.s;

@@ -7,6 +7,7 @@ import type { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingesti
 import type { ModelVersion } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { asNumber, compileExpression } from '@headrace/definitions';
 import { openLogReader, type LogEvent, type LogReader } from '@headrace/messaging';
+import { auc } from '@headrace/statistics';
 import * as ort from 'onnxruntime-node';
 
 export interface LabelSource {
@@ -51,7 +52,7 @@ export async function evaluateVersions(options: {
     evaluations.push({
       version: version.version,
       rows: rows.length,
-      auc: aucOf(labels, scores),
+      auc: auc(labels, scores),
       brier: labels.reduce((sum, label, index) => sum + (label - (scores[index] ?? 0)) ** 2, 0) / labels.length,
     });
   }
@@ -110,27 +111,4 @@ async function scoreAll(session: ort.InferenceSession, rows: readonly Labelled[]
     for (let row = 0; row < part.length; row += 1) scores.push(probabilities[row * 2 + 1] ?? NaN);
   }
   return scores;
-}
-
-/** Area under the ROC curve by the Mann–Whitney statistic, ties at their mean rank. */
-export function aucOf(labels: readonly number[], scores: readonly number[]): number {
-  const order = scores.map((_, index) => index).sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
-  let rankSum = 0;
-  let positives = 0;
-  for (let start = 0; start < order.length;) {
-    let end = start;
-    while (end < order.length && scores[order[end] ?? 0] === scores[order[start] ?? 0]) end += 1;
-    const meanRank = (start + 1 + end) / 2;
-    for (let index = start; index < end; index += 1) {
-      if (labels[order[index] ?? 0] === 1) {
-        rankSum += meanRank;
-        positives += 1;
-      }
-    }
-    start = end;
-  }
-  const negatives = labels.length - positives;
-  return positives === 0 || negatives === 0
-    ? NaN
-    : (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }

@@ -1,5 +1,5 @@
 // Predictions joined with their labels.
-import type { Pair } from '../domain/statistics/blocks';
+import type { Pair } from '@headrace/statistics';
 import { scoreOf } from './predictions.repository';
 import type { Queries } from './sql';
 

@@ -1,4 +1,4 @@
-import { measured, type Interval } from './statistics/performance';
+import { measured, type Interval } from '@headrace/statistics';
 
 /** One labelled row with every score that was given to it. */
 export interface ComparableRow {

@@ -1,9 +1,16 @@
 // What one window says: every statistic with its threshold, and whether the window as a whole crossed.
 import type { Monitor } from '@headrace/definitions';
 import type { ReferenceDistribution, ReferenceProfile } from './reference-profile';
-import { jensenShannon, ks, normedWasserstein } from './statistics/distances';
-import { binaryPerformance, regressionPerformance } from './statistics/performance';
-import { binCounts, psi, sharesOf } from './statistics/psi';
+import {
+  jensenShannon,
+  ks,
+  normedWasserstein,
+  binaryPerformance,
+  regressionPerformance,
+  binCounts,
+  psi,
+  sharesOf,
+} from '@headrace/statistics';
 
 export type DriftRules = NonNullable<Monitor['spec']['drift']>;
 export type PerformanceRules = NonNullable<Monitor['spec']['performance']>;

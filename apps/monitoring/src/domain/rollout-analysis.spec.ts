@@ -2,7 +2,7 @@ import { kinds } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { DAY_ONE, randomFrom } from '../../test/builders';
 import { analyse, beginAnalysis, closedBucketsEnd, type Analysed, type AnalysisRules } from './rollout-analysis';
-import type { Pair } from './statistics/blocks';
+import type { Pair } from '@headrace/statistics';
 
 const rules: AnalysisRules = kinds.Endpoint.parse({
   apiVersion: 'headrace.dev/v1',

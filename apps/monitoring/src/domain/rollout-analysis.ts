@@ -1,8 +1,13 @@
 // Is the candidate better? Paired losses in blocks of event time, looked at after every block (docs/adr/0010).
 import type { Endpoint } from '@headrace/definitions';
 import { formatDuration, MICROS, parseDuration } from '@headrace/event-time';
-import { gatherBlocks, type Gathering, type Pair } from './statistics/blocks';
-import { confidenceSequence, type ConfidenceInterval } from './statistics/confidence-sequence';
+import {
+  gatherBlocks,
+  type Gathering,
+  type Pair,
+  confidenceSequence,
+  type ConfidenceInterval,
+} from '@headrace/statistics';
 
 export type AnalysisRules = Endpoint['spec']['rollout']['analysis'];
 

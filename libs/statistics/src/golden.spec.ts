@@ -36,7 +36,7 @@ interface Golden {
 }
 
 const golden = JSON.parse(
-  readFileSync(join(__dirname, '../../../../../examples/flight-delays/study/golden.json'), 'utf8'),
+  readFileSync(join(__dirname, '../../../examples/flight-delays/study/golden.json'), 'utf8'),
 ) as Golden;
 const reference = golden.psi.reference.map((value) => value ?? Number.NaN);
 const DIGITS = 9;

@@ -229,17 +229,28 @@ program
 
 program
   .command('rollout <endpoint> <action>')
-  .description('pause, resume, promote or abort the rollout in progress')
+  .description('start a rollout (of --version), or pause, resume, promote or abort the one in progress')
   .requiredOption('--reason <text>', 'why')
-  .action((endpoint: string, action: string, options: { reason: string }) =>
+  .addOption(new Option('--version <n>', 'for start: a validated version of the endpoint’s model').argParser(Number))
+  .action((endpoint: string, action: string, options: { reason: string; version?: number }) =>
     withClients(async (clients) => {
+      if (action === 'start') {
+        if (options.version === undefined) throw new Error('start needs --version <n>');
+        const { waits } = await clients.call(clients.registry.startRollout.bind(clients.registry), {
+          endpoint,
+          version: options.version,
+          reason: options.reason,
+        });
+        process.stdout.write(waits ? 'waits for the end of the rollout in progress\n' : 'started\n');
+        return;
+      }
       const control = {
         pause: RolloutControl.PAUSE,
         resume: RolloutControl.RESUME,
         promote: RolloutControl.PROMOTE,
         abort: RolloutControl.ABORT,
       }[action];
-      if (control === undefined) throw new Error(`"${action}": expected pause, resume, promote or abort`);
+      if (control === undefined) throw new Error(`"${action}": expected start, pause, resume, promote or abort`);
       await clients.call(clients.registry.controlRollout.bind(clients.registry), {
         endpoint,
         control,

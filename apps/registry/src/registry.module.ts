@@ -32,6 +32,7 @@ import { HeedLoadFailure } from './use-cases/heed-load-failure';
 import { RegisterVersion } from './use-cases/register-version';
 import { RollOut } from './use-cases/roll-out';
 import { takeInDefinition } from './use-cases/take-in-definition';
+import { StartRollout } from './use-cases/start-rollout';
 import { WaiveGates } from './use-cases/waive-gates';
 
 const tables = [
@@ -55,6 +56,7 @@ const useCases = [
   HeedAnalysis,
   HeedLoadFailure,
   ControlRollout,
+  StartRollout,
   FollowDefinitions,
 ];
 

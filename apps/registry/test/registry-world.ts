@@ -22,12 +22,12 @@ export function nameOf(prefix: string): string {
     .replaceAll(/[^a-z0-9-]/g, '-');
 }
 
-export function aModel(name: string): Model {
+export function aModel(name: string, spec: { readonly promotion?: 'manual' } = {}): Model {
   return kinds.Model.parse({
     apiVersion: 'headrace.dev/v1',
     kind: 'Model',
     metadata: { name },
-    spec: { task: 'binary', gates: [{ name: 'discriminates', metric: 'auc', min: 0.7 }] },
+    spec: { task: 'binary', gates: [{ name: 'discriminates', metric: 'auc', min: 0.7 }], ...spec },
   });
 }
 

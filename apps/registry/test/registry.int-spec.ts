@@ -133,6 +133,39 @@ describe('registry on the real Kafka and Postgres', () => {
     });
   });
 
+  it('rolls a version of a manual model out when an operator says so, and not before', async () => {
+    const name = nameOf('manual');
+    await world.running.apply(aModel(name, { promotion: 'manual' }));
+    await world.running.apply(anEndpoint(name, name, [20]));
+    await world.train(name, 0.75);
+    await world.train(name, 0.55, { shuffleLabels: true });
+    await world.train(name, 0.78);
+    await eventually(async () => expect(await world.versions(name)).toHaveLength(3), PATIENCE);
+    expect((await world.versions(name)).map(({ state }) => state)).toEqual(['validated', 'refused', 'validated']);
+
+    const start = world.running.registry.startRollout.bind(world.running.registry);
+    const request = { endpoint: name, version: 1, reason: 'reviewed' };
+    await expect(world.running.call(start, request, 'ann')).rejects.toThrow('operator');
+    await expect(world.running.call(start, { ...request, reason: '' }, 'otto')).rejects.toThrow('reason');
+    await expect(world.running.call(start, { ...request, version: 2 }, 'otto')).rejects.toThrow('gates');
+    await expect(world.running.call(start, { ...request, version: 9 }, 'otto')).rejects.toThrow('no version 9');
+    await expect(world.running.call(start, { ...request, endpoint: 'nowhere' }, 'otto')).rejects.toThrow('nowhere');
+    expect(await world.running.call(start, request, 'otto')).toMatchObject({ waits: false });
+    await world.deployed(name, [[1, 100]]);
+    await expect(world.running.call(start, request, 'otto')).rejects.toThrow('already');
+
+    await world.running.call(start, { ...request, version: 3 }, 'otto');
+    await world.deployed(name, [
+      [1, 80],
+      [3, 20],
+    ]);
+    expect(await world.changes(name)).toEqual([
+      ['deployed', 1],
+      ['canary_started', 3],
+    ]);
+    expect((await world.endpoint(name)).history.at(-1)?.change).toMatchObject({ reason: 'reviewed', actor: 'otto' });
+  });
+
   it('waits for a Model that is not defined yet', async () => {
     const name = nameOf('later');
     await world.train(name, 0.75);

@@ -10,6 +10,8 @@ import {
   type ListAuditEntriesResponse,
   type ListEndpointsRequest,
   type ListEndpointsResponse,
+  type StartRolloutRequest,
+  type StartRolloutResponse,
   type ListVersionsRequest,
   type ListVersionsResponse,
   type ModelVersion,
@@ -29,6 +31,7 @@ import type { AliasRow, ModelVersionRow } from '../database/version.table';
 import { gatesOf, trainedOf, VersionsRepository } from '../database/versions.repository';
 import { ControlRollout } from '../use-cases/control-rollout';
 import { gateResult } from '../use-cases/register-version';
+import { StartRollout } from '../use-cases/start-rollout';
 import { WaiveGates, WAIVER_ROLE } from '../use-cases/waive-gates';
 
 const DEFAULT_AUDIT_LIMIT = 100;
@@ -44,6 +47,7 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
     private readonly definitions: DefinitionReader,
     private readonly waive: WaiveGates,
     private readonly control: ControlRollout,
+    private readonly start: StartRollout,
   ) {}
 
   asService(): GrpcService {
@@ -53,6 +57,7 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
       getEndpoint: 'authenticated',
       listEndpoints: 'authenticated',
       controlRollout: ['operator'],
+      startRollout: ['operator'],
       listAuditEntries: 'authenticated',
       traceEvent: 'authenticated',
     });
@@ -87,6 +92,10 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
 
   controlRollout(request: ControlRolloutRequest, context: CallContext): Promise<ControlRolloutResponse> {
     return this.control.run(request, subjectOf(context));
+  }
+
+  startRollout(request: StartRolloutRequest, context: CallContext): Promise<StartRolloutResponse> {
+    return this.start.run(request, subjectOf(context));
   }
 
   async listAuditEntries({ afterSequence, limit }: ListAuditEntriesRequest): Promise<ListAuditEntriesResponse> {

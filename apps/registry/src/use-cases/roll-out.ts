@@ -16,6 +16,7 @@ import {
   signal,
   type Changed,
   type EndpointState,
+  type OfferDecision,
   type OfferedVersion,
   type SignalDecision,
 } from '../domain/endpoint';
@@ -60,25 +61,21 @@ export class RollOut {
     endpoint: Versioned<'Endpoint'>,
     offered: OfferedVersion,
     decider: Decider,
-  ): Promise<void> {
+  ): Promise<OfferDecision> {
     const name = endpoint.definition.metadata.name;
     const { state } = await this.endpoints.load(transaction, name);
     const { strategy, steps } = endpoint.definition.spec.rollout;
     const policy = { strategy, weights: steps.map((step) => step.weight) };
     const decision = offer(state, offered, policy, { rolloutId: randomUUID(), nowMicros: nowMicros() });
     this.logger.info({ endpoint: name, version: offered.version, decision: decision.kind }, 'a version was offered');
-    switch (decision.kind) {
-      case 'changed':
-        return this.carryOut(transaction, endpoint, decision, decider);
-      case 'waits':
-        if (decision.superseded) {
-          await this.endpoints.settleWaiting(transaction, name, decision.superseded.version, 'superseded');
-        }
-        return this.endpoints.wait(transaction, name, offered, decider.cause, nowMicros());
-      case 'superseded':
-      case 'known':
-        return undefined;
+    if (decision.kind === 'changed') await this.carryOut(transaction, endpoint, decision, decider);
+    if (decision.kind === 'waits') {
+      if (decision.superseded) {
+        await this.endpoints.settleWaiting(transaction, name, decision.superseded.version, 'superseded');
+      }
+      await this.endpoints.wait(transaction, name, offered, decider.cause, nowMicros());
     }
+    return decision;
   }
 
   /** Lets the rollout in progress hear a signal. The decision lock is held. */

@@ -143,6 +143,19 @@ export interface ControlRolloutResponse {
   desired: DeploymentChanged | undefined;
 }
 
+export interface StartRolloutRequest {
+  endpoint: string;
+  /** Of the endpoint's model. */
+  version: number;
+  reason: string;
+}
+
+export interface StartRolloutResponse {
+  /** It waits for the end of the rollout in progress. */
+  waits: boolean;
+  desired: DeploymentChanged | undefined;
+}
+
 export interface ListAuditEntriesRequest {
   afterSequence: number;
   /** 1 to 1000; 0 = 100. */
@@ -1508,6 +1521,194 @@ export const ControlRolloutResponse: MessageFns<ControlRolloutResponse> = {
   },
 };
 
+function createBaseStartRolloutRequest(): StartRolloutRequest {
+  return { endpoint: "", version: 0, reason: "" };
+}
+
+export const StartRolloutRequest: MessageFns<StartRolloutRequest> = {
+  encode(message: StartRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int64(message.version);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartRolloutRequest {
+    return {
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: StartRolloutRequest): unknown {
+    const obj: any = {};
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartRolloutRequest>): StartRolloutRequest {
+    return StartRolloutRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartRolloutRequest>): StartRolloutRequest {
+    const message = createBaseStartRolloutRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.version = object.version ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseStartRolloutResponse(): StartRolloutResponse {
+  return { waits: false, desired: undefined };
+}
+
+export const StartRolloutResponse: MessageFns<StartRolloutResponse> = {
+  encode(message: StartRolloutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.waits !== false) {
+      writer.uint32(8).bool(message.waits);
+    }
+    if (message.desired !== undefined) {
+      DeploymentChanged.encode(message.desired, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartRolloutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartRolloutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.waits = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.desired = DeploymentChanged.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartRolloutResponse {
+    return {
+      waits: isSet(object.waits) ? globalThis.Boolean(object.waits) : false,
+      desired: isSet(object.desired) ? DeploymentChanged.fromJSON(object.desired) : undefined,
+    };
+  },
+
+  toJSON(message: StartRolloutResponse): unknown {
+    const obj: any = {};
+    if (message.waits !== false) {
+      obj.waits = message.waits;
+    }
+    if (message.desired !== undefined) {
+      obj.desired = DeploymentChanged.toJSON(message.desired);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartRolloutResponse>): StartRolloutResponse {
+    return StartRolloutResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartRolloutResponse>): StartRolloutResponse {
+    const message = createBaseStartRolloutResponse();
+    message.waits = object.waits ?? false;
+    message.desired = (object.desired !== undefined && object.desired !== null)
+      ? DeploymentChanged.fromPartial(object.desired)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseListAuditEntriesRequest(): ListAuditEntriesRequest {
   return { afterSequence: 0, limit: 0 };
 }
@@ -2234,6 +2435,21 @@ export const RegistryServiceService = {
       Buffer.from(ControlRolloutResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ControlRolloutResponse => ControlRolloutResponse.decode(value),
   },
+  /**
+   * Rolls a validated or waived version out to one endpoint, by the endpoint's own strategy: what promotion "automatic" of
+   * the Model does by itself. Role operator. Needs a reason. FAILED_PRECONDITION when the version failed its gates, or is
+   * deployed, rolling out or waiting already, or a newer one waits.
+   */
+  startRollout: {
+    path: "/headrace.registry.v1.RegistryService/StartRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StartRolloutRequest): Buffer => Buffer.from(StartRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StartRolloutRequest => StartRolloutRequest.decode(value),
+    responseSerialize: (value: StartRolloutResponse): Buffer =>
+      Buffer.from(StartRolloutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StartRolloutResponse => StartRolloutResponse.decode(value),
+  },
   listAuditEntries: {
     path: "/headrace.registry.v1.RegistryService/ListAuditEntries" as const,
     requestStream: false as const,
@@ -2268,6 +2484,12 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
   listEndpoints: handleUnaryCall<ListEndpointsRequest, ListEndpointsResponse>;
   /** pause, resume, promote, abort the rollout in progress. Role operator. FAILED_PRECONDITION when there is none. */
   controlRollout: handleUnaryCall<ControlRolloutRequest, ControlRolloutResponse>;
+  /**
+   * Rolls a validated or waived version out to one endpoint, by the endpoint's own strategy: what promotion "automatic" of
+   * the Model does by itself. Role operator. Needs a reason. FAILED_PRECONDITION when the version failed its gates, or is
+   * deployed, rolling out or waiting already, or a newer one waits.
+   */
+  startRollout: handleUnaryCall<StartRolloutRequest, StartRolloutResponse>;
   listAuditEntries: handleUnaryCall<ListAuditEntriesRequest, ListAuditEntriesResponse>;
   /** Follows causation from one event back to the data that began it, oldest first. NOT_FOUND: unknown event. */
   traceEvent: handleUnaryCall<TraceEventRequest, TraceEventResponse>;
@@ -2353,6 +2575,26 @@ export interface RegistryServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ControlRolloutResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Rolls a validated or waived version out to one endpoint, by the endpoint's own strategy: what promotion "automatic" of
+   * the Model does by itself. Role operator. Needs a reason. FAILED_PRECONDITION when the version failed its gates, or is
+   * deployed, rolling out or waiting already, or a newer one waits.
+   */
+  startRollout(
+    request: StartRolloutRequest,
+    callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
+  ): ClientUnaryCall;
+  startRollout(
+    request: StartRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
+  ): ClientUnaryCall;
+  startRollout(
+    request: StartRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
   ): ClientUnaryCall;
   listAuditEntries(
     request: ListAuditEntriesRequest,

@@ -1,12 +1,13 @@
 import { topicOf } from '@headrace/contracts';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
 import { encodeEvent } from './handler-transaction';
-import type { LogMessage, LogWriter } from './log-writer';
+import type { LogMessage } from './log/port';
+import type { LogWriter } from './log-writer';
 import { metrics } from './metrics';
 import { nowMicros } from './rfc3339';
 import type { BulkMessage, BulkPublisher } from './types';
 
-export class KafkaBulkPublisher implements BulkPublisher {
+export class LogBulkPublisher implements BulkPublisher {
   constructor(
     private readonly writer: LogWriter,
     private readonly service: string,

@@ -1,26 +1,23 @@
-// One kafkajs consumer of one group over one fixed set of topics.
-import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
+// One consumer of one group over one fixed set of topics.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from './backoff';
-import { asError, messageOf } from './faults';
+import { messageOf } from './faults';
 import type { GroupContext } from './group-context';
 import type { StatusBoard } from './group-status';
-import { OUTLAST, type KafkaClient } from './kafka-client';
+import type { EventLog, LogBatch, LogConsumer } from './log/port';
 import { metrics } from './metrics';
 import { openPartitions, PositionRefused } from './partition-opening';
 import { PartitionProcessor, type BatchVerdict } from './partition-processor';
-import { normaliseHeaders } from './stored-record';
-import type { RawRecord } from './types';
 
 const REPORT_MS = 1000;
 const LAG_MS = 10_000;
 
 export class GroupConsumer {
-  private readonly consumer: Consumer;
+  private readonly consumer: LogConsumer;
   private readonly processors = new Map<string, PartitionProcessor>();
   private readonly resumes = new Map<string, NodeJS.Timeout>();
-  /** Positions not yet reported to Kafka, and all of them for the lag. */
-  private readonly unreported = new Map<string, { topic: string; partition: number; offset: string }>();
+  /** Positions not yet reported to the log, and all of them for the lag. */
+  private readonly unreported = new Map<string, { topic: string; partition: number; next: number }>();
   private readonly positions = new Map<string, { topic: string; partition: number; next: number }>();
   private timers: NodeJS.Timeout[] = [];
   private stopping = false;
@@ -28,41 +25,32 @@ export class GroupConsumer {
 
   constructor(
     private readonly context: GroupContext,
-    private readonly client: KafkaClient,
+    private readonly log: EventLog,
     private readonly status: StatusBoard,
     private readonly onFatal: (error: Error) => void,
     private readonly onJoined: () => void,
   ) {
     const { tuning } = context;
-    this.consumer = client.kafka.consumer({
-      groupId: context.group,
-      sessionTimeout: tuning.sessionTimeoutMs,
-      heartbeatInterval: tuning.heartbeatMs,
-      maxWaitTimeInMs: tuning.maxWaitMs,
-      allowAutoTopicCreation: false,
-      // A new topic or partition of the set is noticed within this time.
-      metadataMaxAge: 60_000,
-      retry: { ...OUTLAST, restartOnFailure: () => Promise.resolve(true) },
+    this.consumer = log.consumer({
+      group: context.group,
+      sessionTimeoutMs: tuning.sessionTimeoutMs,
+      heartbeatMs: tuning.heartbeatMs,
+      maxWaitMs: tuning.maxWaitMs,
+      concurrentPartitions: tuning.concurrentPartitions,
     });
   }
 
   async start(topics: readonly string[]): Promise<void> {
-    const { events } = this.consumer;
-    this.consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      metrics.rebalances.inc({ group: this.context.group });
-      this.generation += 1;
-      void this.joined(payload.memberAssignment, this.generation);
-    });
-    this.consumer.on(events.CRASH, ({ payload }) => {
-      if (!payload.restart && !this.stopping) this.onFatal(payload.error);
-    });
-    await this.consumer.connect();
-    await this.consumer.subscribe({ topics: [...topics], fromBeginning: true });
-    await this.consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: this.context.tuning.concurrentPartitions,
-      eachBatch: (payload) => this.eachBatch(payload),
+    await this.consumer.start(topics, {
+      onJoined: (assignment) => {
+        metrics.rebalances.inc({ group: this.context.group });
+        this.generation += 1;
+        void this.joined(assignment, this.generation);
+      },
+      onBatch: (batch) => this.onBatch(batch),
+      onGivenUp: (error) => {
+        if (!this.stopping) this.onFatal(error);
+      },
     });
     this.timers = [
       setInterval(() => void this.reportOffsets(), REPORT_MS),
@@ -78,15 +66,15 @@ export class GroupConsumer {
     this.resumes.clear();
     this.status.resumeAll(this.context.group);
     await this.reportOffsets();
-    await this.consumer.disconnect();
+    await this.consumer.stop();
   }
 
-  private async joined(assignment: Record<string, number[]>, generation: number): Promise<void> {
+  private async joined(assignment: ReadonlyMap<string, readonly number[]>, generation: number): Promise<void> {
     const { group, tuning, logger } = this.context;
     this.positions.clear();
     for (let attempt = 1; generation === this.generation; attempt += 1) {
       try {
-        for (const [topic, partitions] of Object.entries(assignment)) {
+        for (const [topic, partitions] of assignment) {
           await this.open(topic, partitions, () => generation === this.generation);
         }
         if (generation === this.generation) this.onJoined();
@@ -101,10 +89,10 @@ export class GroupConsumer {
 
   /** Reads positions and goes there: the database is the truth, not Kafka's committed offsets. */
   private async open(topic: string, partitions: readonly number[], current: () => boolean): Promise<void> {
-    const positions = await openPartitions(this.context, this.client, topic, partitions);
+    const positions = await openPartitions(this.context, this.log, topic, partitions);
     if (!current()) return;
     for (const [partition, next] of positions) {
-      this.consumer.seek({ topic, partition, offset: String(next) });
+      this.consumer.seek(topic, partition, next);
       this.positions.set(`${topic}/${partition}`, { topic, partition, next });
     }
   }
@@ -115,36 +103,18 @@ export class GroupConsumer {
     return true;
   }
 
-  private async eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
+  private async onBatch(batch: LogBatch): Promise<void> {
     const { topic, partition } = batch;
-    let interrupted: unknown;
-    const beat = setInterval(() => {
-      heartbeat().catch((error: unknown) => {
-        interrupted ??= error;
-      });
-    }, this.context.tuning.heartbeatMs);
-    try {
-      const records = batch.messages.map((message) => recordOf(topic, partition, message));
-      const verdict = await this.processorOf(topic, partition).process(
-        {
-          fetchedFrom: fetchedFrom(batch, records),
-          records,
-          end: Number(batch.lastOffset()) + 1,
-          highWatermark: Number(batch.highWatermark),
-        },
-        (position) => {
-          resolveOffset(String(position - 1));
-          this.moved(topic, partition, position, Number(batch.highWatermark));
-        },
-        () => interrupted === undefined && !this.stopping && isRunning() && !isStale(),
-      );
-      await this.follow(topic, partition, verdict);
-      if (verdict.kind === 'finished') await this.linger(records.length);
-    } finally {
-      clearInterval(beat);
-    }
-    // kafkajs rejoins when it sees the rebalance that the heartbeat was told of.
-    if (interrupted !== undefined) throw asError(interrupted);
+    const verdict = await this.processorOf(topic, partition).process(
+      batch,
+      (position) => {
+        batch.moved(position);
+        this.moved(topic, partition, position, batch.highWatermark);
+      },
+      () => !this.stopping && batch.isCurrent(),
+    );
+    await this.follow(topic, partition, verdict);
+    if (verdict.kind === 'finished') await this.linger(batch.records.length);
   }
 
   /** The next fetch waits for the end of this call: what comes meanwhile shares its transaction. */
@@ -169,15 +139,14 @@ export class GroupConsumer {
 
   private waitAt(topic: string, partition: number, ms: number, reason: string): void {
     const key = `${topic}/${partition}`;
-    const where = [{ topic, partitions: [partition] }];
     this.status.pause(this.context.group, topic, partition, reason);
-    this.consumer.pause(where);
+    this.consumer.pause(topic, partition);
     clearTimeout(this.resumes.get(key));
     this.resumes.set(
       key,
       setTimeout(() => {
         this.resumes.delete(key);
-        if (!this.stopping) this.consumer.resume(where);
+        if (!this.stopping) this.consumer.resume(topic, partition);
       }, ms),
     );
   }
@@ -185,7 +154,7 @@ export class GroupConsumer {
   private moved(topic: string, partition: number, next: number, highWatermark: number): void {
     const key = `${topic}/${partition}`;
     this.positions.set(key, { topic, partition, next });
-    this.unreported.set(key, { topic, partition, offset: String(next) });
+    this.unreported.set(key, { topic, partition, next });
     this.status.resume(this.context.group, topic, partition);
     this.setLag(topic, partition, highWatermark - next);
   }
@@ -197,14 +166,14 @@ export class GroupConsumer {
   /** Only for tools that show lag: nothing reads these offsets back. */
   private async reportOffsets(): Promise<void> {
     if (this.unreported.size === 0) return;
-    const offsets = [...this.unreported.values()];
+    const positions = [...this.unreported.values()];
     this.unreported.clear();
     try {
-      await this.consumer.commitOffsets(offsets);
+      await this.consumer.report(positions);
     } catch (error) {
       this.context.logger.debug(
         { group: this.context.group, fault: messageOf(error) },
-        'offsets not reported to Kafka',
+        'positions not reported to the log',
       );
     }
   }
@@ -212,11 +181,10 @@ export class GroupConsumer {
   private async refreshLag(): Promise<void> {
     const topics = new Set([...this.positions.values()].map(({ topic }) => topic));
     try {
-      const admin = await this.client.admin();
       for (const topic of topics) {
-        for (const { partition, high } of await admin.fetchTopicOffsets(topic)) {
+        for (const { partition, high } of await this.log.offsets(topic)) {
           const position = this.positions.get(`${topic}/${partition}`);
-          if (position) this.setLag(topic, partition, Number(high) - position.next);
+          if (position) this.setLag(topic, partition, high - position.next);
         }
       }
     } catch (error) {
@@ -232,22 +200,4 @@ export class GroupConsumer {
     this.processors.set(key, made);
     return made;
   }
-}
-
-function recordOf(topic: string, partition: number, message: KafkaMessage): RawRecord {
-  return {
-    topic,
-    partition,
-    offset: Number(message.offset),
-    timestampMs: Number(message.timestamp),
-    key: message.key,
-    value: message.value,
-    headers: normaliseHeaders(message.headers),
-  };
-}
-
-/** kafkajs keeps the asked-for offset with the batch but not in its types; the first record's is the safe stand-in. */
-function fetchedFrom(batch: EachBatchPayload['batch'], records: readonly RawRecord[]): number {
-  const asked = 'fetchedOffset' in batch ? Number(batch.fetchedOffset) : Number.NaN;
-  return Number.isNaN(asked) ? (records[0]?.offset ?? 0) : asked;
 }

@@ -5,7 +5,7 @@ import { messageOf } from './faults';
 import { GroupConsumer } from './group-consumer';
 import type { GroupContext } from './group-context';
 import type { StatusBoard } from './group-status';
-import type { KafkaClient } from './kafka-client';
+import type { EventLog } from './log/port';
 import { ParkedRetrier } from './parked-retrier';
 import { createTopics } from './topics';
 
@@ -24,7 +24,7 @@ export class GroupSupervisor {
 
   constructor(
     private readonly context: GroupContext,
-    private readonly client: KafkaClient,
+    private readonly log: EventLog,
     private readonly status: StatusBoard,
     private readonly onFatal: (error: Error) => void,
   ) {
@@ -97,7 +97,7 @@ export class GroupSupervisor {
     }
     this.status.notReady(`group ${group}`, 'joining');
     logger.info({ group, topics }, 'consuming');
-    const consumer = new GroupConsumer(this.context, this.client, this.status, this.onFatal, () => {
+    const consumer = new GroupConsumer(this.context, this.log, this.status, this.onFatal, () => {
       this.status.ready(`group ${group}`);
       this.resolveJoined();
     });
@@ -115,11 +115,10 @@ export class GroupSupervisor {
   /** Own topics are created; foreign ones belong to others and are waited for. */
   private async wantedTopics(): Promise<string[]> {
     const { group, routes, logger } = this.context;
-    const admin = await this.client.admin();
     const own = routes.ownTopics();
-    if (own.length > 0) await createTopics(admin, own);
+    if (own.length > 0) await createTopics(this.log, own);
     const foreign = routes.foreignTopics();
-    const existing = new Set(foreign.length > 0 ? await admin.listTopics() : []);
+    const existing = foreign.length > 0 ? await this.log.topicNames() : new Set<string>();
     const missing = foreign.filter((topic) => !existing.has(topic));
     for (const topic of missing) {
       if (!this.missing.includes(topic))

@@ -25,4 +25,5 @@ export {
   UNIT_OF_WORK,
 } from './tokens';
 export type { TopicSubscriptions } from './topic-subscriptions';
-export { ensureTopics, type TopicConfig } from './topics';
+export type { TopicConfig } from './log/port';
+export { ensureTopics } from './topics';

@@ -1,17 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EachBatchPayload } from 'kafkajs';
 import { messageOf, stackOf } from './faults';
-import type { KafkaClient } from './kafka-client';
-import { EventDecoder, leave, privateGroup, type PrivateGroup } from './log-reader-events';
+import type { EventLog, LogBatch, LogConsumer } from './log/port';
+import { EventDecoder, privateConsumer } from './log-reader-events';
 import type { MessagingLogger } from './logger';
 import type { LogEvent } from './types';
-import { topicOffsets } from './topic-offsets';
 
 const MAX_WAIT_MS = 500;
 const RESTART_MS = 1000;
 
 export interface BroadcastOptions {
-  readonly client: KafkaClient;
+  readonly log: EventLog;
   readonly service: string;
   readonly logger: MessagingLogger;
   readonly topic: string;
@@ -27,7 +25,7 @@ export class Broadcast {
   private readonly next = new Map<number, number>();
   /** What must be delivered before `caughtUp`. */
   private readonly behind = new Map<number, number>();
-  private group: PrivateGroup | undefined;
+  private consumer: LogConsumer | undefined;
   private closed = false;
 
   constructor(private readonly options: BroadcastOptions) {
@@ -38,10 +36,10 @@ export class Broadcast {
   }
 
   async start(): Promise<void> {
-    const { client, topic } = this.options;
-    for (const { partition, low, high } of await topicOffsets(await client.admin(), topic)) {
-      this.next.set(partition, Number(low));
-      if (Number(high) > Number(low)) this.behind.set(partition, Number(high));
+    const { log, topic } = this.options;
+    for (const { partition, low, high } of await log.offsets(topic)) {
+      this.next.set(partition, low);
+      if (high > low) this.behind.set(partition, high);
     }
     if (this.behind.size === 0) this.resolveCaughtUp();
     await this.consume();
@@ -49,36 +47,32 @@ export class Broadcast {
 
   async close(): Promise<void> {
     this.closed = true;
-    if (this.group) await leave(this.options.client, this.group, this.options.logger);
-    this.group = undefined;
+    await this.consumer?.stop();
+    this.consumer = undefined;
   }
 
   private async consume(): Promise<void> {
-    const { client, service, topic } = this.options;
-    const group = privateGroup(client, service, MAX_WAIT_MS);
-    this.group = group;
-    const { consumer } = group;
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      for (const partition of payload.memberAssignment[topic] ?? []) {
-        consumer.seek({ topic, partition, offset: String(this.next.get(partition) ?? 0) });
-      }
+    const { log, service, topic } = this.options;
+    const consumer = privateConsumer(log, service, MAX_WAIT_MS);
+    this.consumer = consumer;
+    await consumer.start([topic], {
+      onJoined: (assignment) => {
+        for (const partition of assignment.get(topic) ?? []) {
+          consumer.seek(topic, partition, this.next.get(partition) ?? 0);
+        }
+      },
+      onBatch: (batch) => this.onBatch(batch),
+      onPassed: (_topic, partition, next) => this.delivered(partition, next),
+      onGivenUp: (error) => {
+        if (!this.closed) void this.restart(consumer, error);
+      },
     });
-    // Also told of batches that hold nothing but control records.
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      this.delivered(payload.partition, Number(payload.lastOffset) + 1);
-    });
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart && !this.closed) void this.restart(group, payload.error);
-    });
-    await consumer.connect();
-    await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await consumer.run({ autoCommit: false, eachBatch: (payload) => this.eachBatch(payload) });
   }
 
-  private async restart(group: PrivateGroup, error: Error): Promise<void> {
-    const { logger, client, topic } = this.options;
+  private async restart(consumer: LogConsumer, error: Error): Promise<void> {
+    const { logger, topic } = this.options;
     logger.warn({ topic, fault: error.message }, 'broadcast reading stopped, beginning again');
-    await leave(client, group, logger).catch(() => undefined);
+    await consumer.stop().catch(() => undefined);
     while (!this.closed) {
       await sleep(RESTART_MS);
       if (this.closed) return;
@@ -91,15 +85,16 @@ export class Broadcast {
     }
   }
 
-  private eachBatch({ batch, isRunning }: EachBatchPayload): Promise<void> {
+  private onBatch(batch: LogBatch): Promise<void> {
     const { partition } = batch;
-    for (const message of batch.messages) {
-      if (this.closed || !isRunning()) break;
-      if (Number(message.offset) < (this.next.get(partition) ?? 0)) continue;
-      const event = this.decoder.decode(partition, message);
+    for (const record of batch.records) {
+      if (this.closed || !batch.isCurrent()) break;
+      if (record.offset < (this.next.get(partition) ?? 0)) continue;
+      const event = this.decoder.decode(record);
       if (event) this.deliver(event);
-      this.next.set(partition, Number(message.offset) + 1);
+      this.next.set(partition, record.offset + 1);
     }
+    batch.moved(this.next.get(partition) ?? batch.fetchedFrom);
     return Promise.resolve();
   }
 

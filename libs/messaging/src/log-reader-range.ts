@@ -1,7 +1,6 @@
-import type { EachBatchPayload } from 'kafkajs';
 import { asError } from './faults';
-import type { KafkaClient } from './kafka-client';
-import { EventDecoder, leave, privateGroup, whileBeating } from './log-reader-events';
+import type { EventLog, LogBatch } from './log/port';
+import { EventDecoder, privateConsumer } from './log-reader-events';
 import type { MessagingLogger } from './logger';
 import type { LogEvent } from './types';
 
@@ -14,7 +13,7 @@ export interface OffsetRange {
 }
 
 export interface RangeOptions {
-  readonly client: KafkaClient;
+  readonly log: EventLog;
   readonly service: string;
   readonly logger: MessagingLogger;
   readonly topic: string;
@@ -24,9 +23,8 @@ export interface RangeOptions {
 }
 
 export async function readRanges(options: RangeOptions): Promise<void> {
-  const { client, service, logger, topic, ranges } = options;
-  const group = privateGroup(client, service, MAX_WAIT_MS);
-  const { consumer } = group;
+  const { log, service, logger, topic, ranges } = options;
+  const consumer = privateConsumer(log, service, MAX_WAIT_MS);
   const next = new Map([...ranges].map(([partition, { from }]) => [partition, from]));
   const decoder = new EventDecoder(topic, logger);
   let failed = false;
@@ -39,56 +37,48 @@ export async function readRanges(options: RangeOptions): Promise<void> {
       const progress = (partition: number, to: number): void => {
         next.set(partition, Math.max(to, next.get(partition) ?? 0));
         if ((next.get(partition) ?? 0) < (ranges.get(partition)?.to ?? 0)) return;
-        consumer.pause([{ topic, partitions: [partition] }]);
+        consumer.pause(topic, partition);
         if ([...ranges].every(([wanted, range]) => (next.get(wanted) ?? 0) >= range.to)) resolve();
       };
-      // Synchronously before the first fetch: nothing outside the ranges is transferred.
-      consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-        for (const partition of payload.memberAssignment[topic] ?? []) {
-          const range = ranges.get(partition);
-          const offset = next.get(partition);
-          if (range === undefined || offset === undefined || offset >= range.to) {
-            consumer.pause([{ topic, partitions: [partition] }]);
-          } else consumer.seek({ topic, partition, offset: String(offset) });
-        }
-      });
-      // Also told of batches that hold nothing but control records.
-      consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-        if (!failed) progress(payload.partition, Number(payload.lastOffset) + 1);
-      });
-      consumer.on(consumer.events.CRASH, ({ payload }) => {
-        if (!payload.restart) fail(payload.error);
-      });
-      const eachBatch = async ({ batch, heartbeat }: EachBatchPayload): Promise<void> => {
+      const onBatch = async (batch: LogBatch): Promise<void> => {
         const range = ranges.get(batch.partition);
         const from = next.get(batch.partition);
         if (failed || range === undefined || from === undefined) return;
         const events: LogEvent[] = [];
-        for (const message of batch.messages) {
-          const offset = Number(message.offset);
-          if (offset < from || offset >= range.to) continue;
-          const event = decoder.decode(batch.partition, message);
+        for (const record of batch.records) {
+          if (record.offset < from || record.offset >= range.to) continue;
+          const event = decoder.decode(record);
           if (event) events.push(event);
         }
-        const last = batch.messages.at(-1);
-        if (last) next.set(batch.partition, Math.max(from, Number(last.offset) + 1));
+        next.set(batch.partition, Math.max(from, batch.end));
+        batch.moved(batch.end);
         if (events.length === 0) return;
-        await whileBeating(heartbeat, async () => {
-          try {
-            await options.onBatch(events);
-          } catch (error) {
-            fail(error);
-          }
-        });
+        try {
+          await options.onBatch(events);
+        } catch (error) {
+          fail(error);
+        }
       };
-      const begin = async (): Promise<void> => {
-        await consumer.connect();
-        await consumer.subscribe({ topics: [topic], fromBeginning: true });
-        await consumer.run({ autoCommit: false, eachBatch });
-      };
-      begin().catch(fail);
+      consumer
+        .start([topic], {
+          // Nothing outside the ranges is transferred.
+          onJoined: (assignment) => {
+            for (const partition of assignment.get(topic) ?? []) {
+              const range = ranges.get(partition);
+              const offset = next.get(partition);
+              if (range === undefined || offset === undefined || offset >= range.to) consumer.pause(topic, partition);
+              else consumer.seek(topic, partition, offset);
+            }
+          },
+          onBatch,
+          onPassed: (_topic, partition, to) => {
+            if (!failed) progress(partition, to);
+          },
+          onGivenUp: fail,
+        })
+        .catch(fail);
     });
   } finally {
-    await leave(client, group, logger);
+    await consumer.stop();
   }
 }

@@ -1,24 +1,23 @@
-import type { KafkaClient } from './kafka-client';
+import type { EventLog } from './log/port';
 import type { MessagingLogger } from './logger';
 import { Broadcast } from './log-reader-broadcast';
 import { readRanges, type OffsetRange } from './log-reader-range';
 import { createTopics, isCatalogueTopic } from './topics';
 import type { BroadcastSubscription, LogEvent, LogReader } from './types';
-import { topicOffsets } from './topic-offsets';
 
-export class KafkaLogReader implements LogReader {
+export class EventLogReader implements LogReader {
   private readonly open = new Set<Broadcast>();
 
   constructor(
-    private readonly client: KafkaClient,
+    private readonly log: EventLog,
     private readonly service: string,
     private readonly logger: MessagingLogger,
   ) {}
 
   async broadcast(topic: string, onEvent: (event: LogEvent) => void): Promise<BroadcastSubscription> {
-    if (isCatalogueTopic(topic)) await createTopics(await this.client.admin(), [topic]);
+    if (isCatalogueTopic(topic)) await createTopics(this.log, [topic]);
     const broadcast = new Broadcast({
-      client: this.client,
+      log: this.log,
       service: this.service,
       logger: this.logger,
       topic,
@@ -36,10 +35,9 @@ export class KafkaLogReader implements LogReader {
   }
 
   async endOffsets(topic: string): Promise<Map<number, number>> {
-    const admin = await this.client.admin();
-    if (!(await admin.listTopics()).includes(topic)) return new Map();
-    const offsets = await topicOffsets(admin, topic);
-    return new Map(offsets.map(({ partition, high }) => [partition, Number(high)] as const).sort(([a], [b]) => a - b));
+    if (!(await this.log.topicNames()).has(topic)) return new Map();
+    const offsets = await this.log.offsets(topic);
+    return new Map(offsets.map(({ partition, high }) => [partition, high] as const).sort(([a], [b]) => a - b));
   }
 
   async readRange(
@@ -59,7 +57,7 @@ export class KafkaLogReader implements LogReader {
       }
     }
     await readRanges({
-      client: this.client,
+      log: this.log,
       service: this.service,
       logger: this.logger,
       topic,

@@ -3,14 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { backoffMs } from './backoff';
-import { KafkaBulkPublisher } from './bulk-publisher';
+import { LogBulkPublisher } from './bulk-publisher';
 import { checkTables } from './database';
 import { asError, isTransient, messageOf } from './faults';
 import { StatusBoard } from './group-status';
 import { GroupSupervisor } from './group-supervisor';
 import type { Binding } from './handlers';
-import { KafkaClient } from './kafka-client';
-import { KafkaLogReader } from './log-reader';
+import { KafkaLog } from './kafka/kafka-log';
+import type { EventLog } from './log/port';
+import { EventLogReader } from './log-reader';
 import { LogWriter } from './log-writer';
 import { silentLogger, type MessagingLogger } from './logger';
 import { defaultTuning, type MessagingOptions, type Tuning } from './options';
@@ -26,12 +27,12 @@ const START = 'messaging';
 export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly status = new StatusBoard();
   readonly selection = new TopicSelection();
-  readonly bulkPublisher: KafkaBulkPublisher;
-  readonly logReader: KafkaLogReader;
+  readonly bulkPublisher: LogBulkPublisher;
+  readonly logReader: EventLogReader;
   private readonly service: string;
   private readonly logger: MessagingLogger;
   private readonly tuning: Tuning;
-  private readonly client: KafkaClient;
+  private readonly log: EventLog;
   private readonly outboxWriter: LogWriter;
   private readonly bulkWriter: LogWriter;
   private readonly relay: OutboxRelay | undefined;
@@ -50,11 +51,11 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     this.logger = options.logger ?? silentLogger;
     this.tuning = { ...defaultTuning, ...options.tuning };
     const { service, logger, status } = this;
-    this.client = new KafkaClient(`headrace-${service}`, options.brokers, logger);
-    this.outboxWriter = new LogWriter(this.client);
-    this.bulkWriter = new LogWriter(this.client);
-    this.bulkPublisher = new KafkaBulkPublisher(this.bulkWriter, service);
-    this.logReader = new KafkaLogReader(this.client, service, logger);
+    this.log = new KafkaLog(`headrace-${service}`, options.brokers, logger);
+    this.outboxWriter = new LogWriter(this.log);
+    this.bulkWriter = new LogWriter(this.log);
+    this.bulkPublisher = new LogBulkPublisher(this.bulkWriter, service);
+    this.logReader = new EventLogReader(this.log, service, logger);
     this.relay = dataSource && new OutboxRelay({ dataSource, writer: this.outboxWriter, service, logger, status });
     this.selection.onChange((group) => this.supervisors.get(group)?.changed());
   }
@@ -117,7 +118,7 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     await this.within(2000, 'connections', async () => {
       await this.logReader.close();
       await Promise.all([this.outboxWriter.close(), this.bulkWriter.close()]);
-      await this.client.close();
+      await this.log.close();
     });
   }
 
@@ -143,13 +144,13 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     this.checkSelection();
     const clusterId = await this.patiently(async () => {
       await checkTables(dataSource);
-      await createTopics(await this.client.admin(), staticTopics());
-      return this.client.clusterId();
+      await createTopics(this.log, staticTopics());
+      return this.log.clusterId();
     });
     if (clusterId === undefined) return;
     for (const [group, routes] of this.groups) {
       const context = { group, service, clusterId, dataSource, routes, tuning, logger };
-      const supervisor = new GroupSupervisor(context, this.client, this.status, (error) => this.fail(error));
+      const supervisor = new GroupSupervisor(context, this.log, this.status, (error) => this.fail(error));
       this.supervisors.set(group, supervisor);
       supervisor.start();
     }

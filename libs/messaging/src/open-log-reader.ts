@@ -1,5 +1,5 @@
-import { KafkaClient } from './kafka-client';
-import { KafkaLogReader } from './log-reader';
+import { KafkaLog } from './kafka/kafka-log';
+import { EventLogReader } from './log-reader';
 import { silentLogger } from './logger';
 import type { LogReader } from './types';
 
@@ -9,15 +9,15 @@ export function openLogReader(options: {
   readonly brokers: string;
   readonly clientId: string;
 }): LogReader & { close(): Promise<void> } {
-  const client = new KafkaClient(options.clientId, options.brokers.split(','), silentLogger);
-  const reader = new KafkaLogReader(client, options.clientId, silentLogger);
+  const log = new KafkaLog(options.clientId, options.brokers.split(','), silentLogger);
+  const reader = new EventLogReader(log, options.clientId, silentLogger);
   return {
     broadcast: reader.broadcast.bind(reader),
     endOffsets: reader.endOffsets.bind(reader),
     readRange: reader.readRange.bind(reader),
     close: async () => {
       await reader.close();
-      await client.close();
+      await log.close();
     },
   };
 }

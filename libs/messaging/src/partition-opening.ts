@@ -1,9 +1,8 @@
 // Where a partition is read from: the database says, the log must agree.
-import type { KafkaClient } from './kafka-client';
 import { affected } from './database';
 import type { GroupContext } from './group-context';
+import type { EventLog, PartitionOffsets } from './log/port';
 import { describe, openPosition, positionFault, type PartitionId } from './positions';
-import { topicOffsets, type TopicOffsets } from './topic-offsets';
 
 /** Consuming must not begin: the position and the log do not belong together. */
 export class PositionRefused extends Error {}
@@ -11,39 +10,38 @@ export class PositionRefused extends Error {}
 /** Positions of these partitions of one topic; created at the log's beginning for partitions never seen. */
 export async function openPartitions(
   context: GroupContext,
-  client: KafkaClient,
+  log: EventLog,
   topic: string,
   partitions: readonly number[],
 ): Promise<Map<number, number>> {
-  const admin = await client.admin();
-  let logs = await topicOffsets(admin, topic);
+  let offsets = await log.offsets(topic);
   const positions = new Map<number, number>();
   const runner = context.dataSource.createQueryRunner();
   try {
     for (const partition of partitions) {
       const id: PartitionId = { group: context.group, topic, partition };
-      let log = boundsOf(logs, id);
-      const position = await openPosition(runner, id, context.clusterId, log.low);
-      if (position.next > log.high) {
+      let bounds = boundsOf(offsets, id);
+      const position = await openPosition(runner, id, context.clusterId, bounds.low);
+      if (position.next > bounds.high) {
         // Another instance may have gone on since the end was asked for: only an end younger than the position counts.
-        logs = await topicOffsets(admin, topic);
-        log = boundsOf(logs, id);
+        offsets = await log.offsets(topic);
+        bounds = boundsOf(offsets, id);
       }
-      const fault = positionFault(id, position, context.clusterId, log);
+      const fault = positionFault(id, position, context.clusterId, bounds);
       if (fault !== undefined) throw new PositionRefused(fault);
-      if (position.next < log.low) {
+      if (position.next < bounds.low) {
         context.logger.error(
-          { ...id, position: position.next, logBegins: log.low },
+          { ...id, position: position.next, logBegins: bounds.low },
           'the log was shortened by its retention before it was read: events are lost to this group',
         );
         await affected(
           runner,
           `UPDATE consumer_positions SET next_offset = $5
             WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND next_offset = $4`,
-          [id.group, topic, partition, position.next, log.low],
+          [id.group, topic, partition, position.next, bounds.low],
         );
       }
-      positions.set(partition, Math.max(position.next, log.low));
+      positions.set(partition, Math.max(position.next, bounds.low));
     }
     return positions;
   } finally {
@@ -51,8 +49,8 @@ export async function openPartitions(
   }
 }
 
-function boundsOf(logs: TopicOffsets, id: PartitionId): { readonly low: number; readonly high: number } {
-  const entry = logs.find((log) => log.partition === id.partition);
-  if (!entry) throw new PositionRefused(`${describe(id)}: the topic has no such partition`);
-  return { low: Number(entry.low), high: Number(entry.high) };
+function boundsOf(offsets: readonly PartitionOffsets[], id: PartitionId): PartitionOffsets {
+  const bounds = offsets.find(({ partition }) => partition === id.partition);
+  if (!bounds) throw new PositionRefused(`${describe(id)}: the topic has no such partition`);
+  return bounds;
 }

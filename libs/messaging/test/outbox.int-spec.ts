@@ -5,7 +5,7 @@ import { createTestDatabase, eventually, uniqueName, testKafkaBrokers, type Test
 import { silentLogger, type LogEvent } from '@headrace/messaging';
 import type { DataSource } from 'typeorm';
 import { StatusBoard } from '../src/group-status';
-import { KafkaClient } from '../src/kafka-client';
+import { KafkaLog } from '../src/kafka/kafka-log';
 import { LogWriter } from '../src/log-writer';
 import { OutboxRelay } from '../src/outbox-relay';
 import { PostgresUnitOfWork } from '../src/unit-of-work';
@@ -48,8 +48,8 @@ describe('outbox', () => {
       return Promise.resolve();
     });
   const relay = (onAcknowledged?: () => Promise<void>): { relay: OutboxRelay; close: () => Promise<void> } => {
-    const client = new KafkaClient(service, testKafkaBrokers(), silentLogger);
-    const writer = new LogWriter(client);
+    const log = new KafkaLog(service, testKafkaBrokers(), silentLogger);
+    const writer = new LogWriter(log);
     const made = new OutboxRelay({
       dataSource,
       writer,
@@ -64,7 +64,7 @@ describe('outbox', () => {
       close: async () => {
         await made.stop(2000);
         await writer.close();
-        await client.close();
+        await log.close();
       },
     };
   };

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
+import type { PartitionOffsets } from '../log/port';
 
 const TIMEOUT_MS = 10_000;
 const POLL_MS = 50;
@@ -10,14 +11,13 @@ const PASSING: ReadonlySet<unknown> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
 ]);
 
-export type TopicOffsets = Awaited<ReturnType<Admin['fetchTopicOffsets']>>;
-
 /** Low and high offsets of each partition; waits while a leader is being chosen. The topic must exist. */
-export async function topicOffsets(admin: Admin, topic: string): Promise<TopicOffsets> {
+export async function topicOffsets(admin: Admin, topic: string): Promise<PartitionOffsets[]> {
   const deadline = Date.now() + TIMEOUT_MS;
   for (;;) {
     try {
-      return await admin.fetchTopicOffsets(topic);
+      const found = await admin.fetchTopicOffsets(topic);
+      return found.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }));
     } catch (error) {
       const passing = error instanceof Error && 'type' in error && PASSING.has(error.type);
       if (!passing || Date.now() > deadline) throw error;

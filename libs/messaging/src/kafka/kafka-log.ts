@@ -1,0 +1,80 @@
+// The log on Kafka: settings of kafkajs that survive an outage, one shared admin, its logs through our port.
+import './kafkajs-repairs';
+import { Kafka, logLevel, type Admin, type RetryOptions } from 'kafkajs';
+import type { ConsumerOptions, EventLog, LogConsumer, LogProducer, PartitionOffsets, TopicConfig } from '../log/port';
+import type { MessagingLogger } from '../logger';
+import { KafkaConsumer } from './kafka-consumer';
+import { connectKafkaProducer } from './kafka-producer';
+import { createKafkaTopics } from './kafka-topics';
+import { topicOffsets } from './topic-offsets';
+
+/** For calls that their caller repeats. */
+const BRIEF: RetryOptions = { initialRetryTime: 50, maxRetryTime: 1000, retries: 5 };
+
+export class KafkaLog implements EventLog {
+  private readonly kafka: Kafka;
+  private connecting: Promise<Admin> | undefined;
+
+  constructor(
+    clientId: string,
+    brokers: readonly string[],
+    private readonly logger: MessagingLogger,
+  ) {
+    this.kafka = new Kafka({
+      clientId,
+      brokers: [...brokers],
+      logLevel: logLevel.INFO,
+      // kafkajs repeats what it reports as errors; what it gives up on reaches us as CRASH or a rejection.
+      logCreator: () => (entry) => {
+        const { message, timestamp: _timestamp, logger: _name, ...fields } = entry.log;
+        const text = `kafkajs ${entry.namespace}: ${message}`;
+        if (entry.level <= logLevel.WARN) logger.warn(fields, text);
+        else logger.debug(fields, text);
+      },
+    });
+  }
+
+  async clusterId(): Promise<string> {
+    return (await (await this.admin()).describeCluster()).clusterId;
+  }
+
+  async topicNames(): Promise<Set<string>> {
+    return new Set(await (await this.admin()).listTopics());
+  }
+
+  async createTopics(topics: readonly TopicConfig[]): Promise<void> {
+    await createKafkaTopics(await this.admin(), topics);
+  }
+
+  async offsets(topic: string): Promise<PartitionOffsets[]> {
+    return topicOffsets(await this.admin(), topic);
+  }
+
+  connectProducer(): Promise<LogProducer> {
+    return connectKafkaProducer(this.kafka);
+  }
+
+  consumer(options: ConsumerOptions): LogConsumer {
+    return new KafkaConsumer(this.kafka, () => this.admin(), options, this.logger);
+  }
+
+  async close(): Promise<void> {
+    const admin = await this.connecting?.catch(() => undefined);
+    this.connecting = undefined;
+    await admin?.disconnect();
+  }
+
+  private admin(): Promise<Admin> {
+    this.connecting ??= this.connectAdmin().catch((error: unknown) => {
+      this.connecting = undefined;
+      throw error;
+    });
+    return this.connecting;
+  }
+
+  private async connectAdmin(): Promise<Admin> {
+    const admin = this.kafka.admin({ retry: BRIEF });
+    await admin.connect();
+    return admin;
+  }
+}

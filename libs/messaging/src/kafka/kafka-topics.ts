@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Admin, IResourceConfigEntry, ITopicConfig } from 'kafkajs';
+import type { TopicConfig } from '../log/port';
+
+const LEADERS_TIMEOUT_MS = 30_000;
+const LEADERS_POLL_MS = 50;
+
+/** Creates what is missing and waits until every partition of all of them has a leader. */
+export async function createKafkaTopics(admin: Admin, topics: readonly TopicConfig[]): Promise<void> {
+  const existing = new Set(await admin.listTopics());
+  const missing = topics.filter(({ name }) => !existing.has(name));
+  if (missing.length === 0) return;
+  try {
+    // kafkajs' own waiting for leaders gives up when the broker does not know its fresh topic yet.
+    await admin.createTopics({ topics: missing.map(kafkaConfigOf), waitForLeaders: false });
+  } catch (error) {
+    // Another instance may have made them meanwhile.
+    const now = new Set(await admin.listTopics());
+    if (missing.some(({ name }) => !now.has(name))) throw error;
+  }
+  await leadersOf(
+    admin,
+    missing.map(({ name }) => name),
+  );
+}
+
+async function leadersOf(admin: Admin, names: string[]): Promise<void> {
+  const deadline = Date.now() + LEADERS_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: names });
+      if (topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)))
+        return;
+      if (Date.now() > deadline) throw new Error(`topics ${names.join(', ')} have no leader after 30 s`);
+    } catch (error) {
+      if (!isOnItsWay(error) || Date.now() > deadline) throw error;
+    }
+    await sleep(LEADERS_POLL_MS);
+  }
+}
+
+function isOnItsWay(error: unknown): boolean {
+  const type = error instanceof Error && 'type' in error ? error.type : undefined;
+  return type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'LEADER_NOT_AVAILABLE';
+}
+
+function kafkaConfigOf(topic: TopicConfig): ITopicConfig {
+  const configEntries: IResourceConfigEntry[] = [{ name: 'cleanup.policy', value: topic.cleanup }];
+  if (topic.cleanup === 'delete') configEntries.push({ name: 'retention.ms', value: String(topic.retentionMs) });
+  // A dead letter is its original plus the headers that say why.
+  if (topic.name.endsWith('.dlq')) configEntries.push({ name: 'max.message.bytes', value: String(2 * 1024 * 1024) });
+  return { topic: topic.name, numPartitions: topic.partitions, replicationFactor: 1, configEntries };
+}

@@ -25,5 +25,6 @@ export {
   UNIT_OF_WORK,
 } from './tokens';
 export type { TopicSubscriptions } from './topic-subscriptions';
-export type { TopicConfig } from './log/port';
+export type { Brokers, EventLog, LogBroker, LogMessage, TopicConfig } from './log/port';
+export { MemoryBroker } from './memory/memory-broker';
 export { ensureTopics } from './topics';

@@ -1,6 +1,6 @@
-import { KafkaLog } from './kafka/kafka-log';
 import { EventLogReader } from './log-reader';
 import { silentLogger } from './logger';
+import { openLog } from './open-log';
 import type { LogReader } from './types';
 
 /** A LogReader outside a service: for command-line tools. Close it. */
@@ -9,7 +9,7 @@ export function openLogReader(options: {
   readonly brokers: string;
   readonly clientId: string;
 }): LogReader & { close(): Promise<void> } {
-  const log = new KafkaLog(options.clientId, options.brokers.split(','), silentLogger);
+  const log = openLog(options.brokers.split(','), options.clientId, silentLogger);
   const reader = new EventLogReader(log, options.clientId, silentLogger);
   return {
     broadcast: reader.broadcast.bind(reader),

@@ -1,9 +1,10 @@
+import type { Brokers } from './log/port';
 import type { MessagingLogger } from './logger';
 
 export interface MessagingOptions {
   /** Name of the service: default consumer group, CloudEvents source and producer of the outbox. */
   readonly service: string;
-  readonly brokers: readonly string[];
+  readonly brokers: Brokers;
   /** Default: silent. */
   readonly logger?: MessagingLogger;
   /** Called once when consuming cannot go on. Default: logs and ends the process with exit code 1. */

@@ -1,7 +1,7 @@
 import { topics as catalogue, type TopicDefinition } from '@headrace/contracts';
-import { KafkaLog } from './kafka/kafka-log';
-import type { EventLog, TopicConfig } from './log/port';
+import type { Brokers, EventLog, TopicConfig } from './log/port';
 import { silentLogger } from './logger';
+import { openLog } from './open-log';
 
 const definitions: readonly TopicDefinition[] = Object.values(catalogue);
 const patterns = definitions.map((definition) => ({
@@ -32,11 +32,8 @@ export function createTopics(log: EventLog, topics: readonly (string | TopicConf
 }
 
 /** For who has no service running: tools, and topics that only a setting knows. */
-export async function ensureTopics(
-  brokers: readonly string[],
-  topics: readonly (string | TopicConfig)[],
-): Promise<void> {
-  const log = new KafkaLog('headrace-topics', brokers, silentLogger);
+export async function ensureTopics(brokers: Brokers, topics: readonly (string | TopicConfig)[]): Promise<void> {
+  const log = openLog(brokers, 'headrace-topics', silentLogger);
   try {
     await createTopics(log, topics);
   } finally {

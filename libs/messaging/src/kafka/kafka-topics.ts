@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, IResourceConfigEntry, ITopicConfig } from 'kafkajs';
+import { maxBatchBytesOf } from '../log/limits';
 import type { TopicConfig } from '../log/port';
 
 const LEADERS_TIMEOUT_MS = 30_000;
@@ -47,7 +48,6 @@ function isOnItsWay(error: unknown): boolean {
 function kafkaConfigOf(topic: TopicConfig): ITopicConfig {
   const configEntries: IResourceConfigEntry[] = [{ name: 'cleanup.policy', value: topic.cleanup }];
   if (topic.cleanup === 'delete') configEntries.push({ name: 'retention.ms', value: String(topic.retentionMs) });
-  // A dead letter is its original plus the headers that say why.
-  if (topic.name.endsWith('.dlq')) configEntries.push({ name: 'max.message.bytes', value: String(2 * 1024 * 1024) });
+  configEntries.push({ name: 'max.message.bytes', value: String(maxBatchBytesOf(topic.name)) });
   return { topic: topic.name, numPartitions: topic.partitions, replicationFactor: 1, configEntries };
 }

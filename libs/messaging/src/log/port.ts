@@ -1,5 +1,6 @@
 // What the library needs of a log. Two implementations: Kafka by kafkajs (../kafka) and one in memory (../memory) for
 // specs; test/conformance.ts holds both to the same behaviour.
+import type { MessagingLogger } from '../logger';
 import type { RawRecord } from '../types';
 
 /** What a topic is created with. */
@@ -108,3 +109,11 @@ export interface LogConsumer {
   /** Waits for the batches in hand, then leaves the group. */
   stop(): Promise<void>;
 }
+
+/** What logs are connected to; MemoryBroker is one. */
+export interface LogBroker {
+  connect(clientId: string, logger: MessagingLogger): EventLog;
+}
+
+/** Addresses (host:port) of Kafka, or a broker of another kind. */
+export type Brokers = readonly string[] | LogBroker;

@@ -88,13 +88,14 @@ export class Broadcast {
   private onBatch(batch: LogBatch): Promise<void> {
     const { partition } = batch;
     for (const record of batch.records) {
-      if (this.closed || !batch.isCurrent()) break;
+      if (this.closed) return Promise.resolve();
       if (record.offset < (this.next.get(partition) ?? 0)) continue;
       const event = this.decoder.decode(record);
       if (event) this.deliver(event);
       this.next.set(partition, record.offset + 1);
     }
-    batch.moved(this.next.get(partition) ?? batch.fetchedFrom);
+    batch.moved(batch.end);
+    this.delivered(partition, batch.end);
     return Promise.resolve();
   }
 

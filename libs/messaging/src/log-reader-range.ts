@@ -52,9 +52,9 @@ export async function readRanges(options: RangeOptions): Promise<void> {
         }
         next.set(batch.partition, Math.max(from, batch.end));
         batch.moved(batch.end);
-        if (events.length === 0) return;
         try {
-          await options.onBatch(events);
+          if (events.length > 0) await options.onBatch(events);
+          progress(batch.partition, batch.end);
         } catch (error) {
           fail(error);
         }

@@ -1,4 +1,4 @@
-// A real Nest application on the real Kafka and Postgres, with the library's tables and one table of effects.
+// A real Nest application on the real Kafka (or another log) and the real Postgres, with the library's tables and one table of effects.
 import 'reflect-metadata';
 import { Global, Module, type DynamicModule, type INestApplication, type Provider, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -13,6 +13,7 @@ import {
   messagingMigrations,
   TOPIC_SUBSCRIPTIONS,
   UNIT_OF_WORK,
+  type Brokers,
   type BulkPublisher,
   type LogReader,
   type MessagingHealth,
@@ -23,6 +24,8 @@ import {
 
 export interface ServiceOptions {
   readonly service: string;
+  /** Default: the Kafka of the test run. */
+  readonly brokers?: Brokers;
   readonly dataSource: DataSource;
   readonly controllers?: readonly Type<unknown>[];
   readonly providers?: readonly Provider[];
@@ -79,7 +82,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
   const messaging: DynamicModule = MessagingModule.forService({
     service: options.service,
-    brokers: testKafkaBrokers(),
+    brokers: options.brokers ?? testKafkaBrokers(),
     onFatal: (error) => void fatal.push(error),
     logger: { debug: () => undefined, info: () => undefined, warn: note, error: note },
     tuning: { ...QUICK, ...options.tuning },

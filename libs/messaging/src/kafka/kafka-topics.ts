@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, IResourceConfigEntry, ITopicConfig } from 'kafkajs';
-import { maxBatchBytesOf } from '../log/limits';
+import { ownMaxBatchBytes } from '../log/limits';
 import type { TopicConfig } from '../log/port';
 
 const LEADERS_TIMEOUT_MS = 30_000;
@@ -48,6 +48,7 @@ function isOnItsWay(error: unknown): boolean {
 function kafkaConfigOf(topic: TopicConfig): ITopicConfig {
   const configEntries: IResourceConfigEntry[] = [{ name: 'cleanup.policy', value: topic.cleanup }];
   if (topic.cleanup === 'delete') configEntries.push({ name: 'retention.ms', value: String(topic.retentionMs) });
-  configEntries.push({ name: 'max.message.bytes', value: String(maxBatchBytesOf(topic.name)) });
+  const maxBytes = ownMaxBatchBytes(topic.name);
+  if (maxBytes !== undefined) configEntries.push({ name: 'max.message.bytes', value: String(maxBytes) });
   return { topic: topic.name, numPartitions: topic.partitions, replicationFactor: 1, configEntries };
 }

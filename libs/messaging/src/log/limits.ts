@@ -1,8 +1,8 @@
-/** As a broker's default. */
-const USUAL_BYTES = 1_048_588;
-const DEAD_LETTER_BYTES = 2 * 1024 * 1024;
+/** Where a topic's own limit is not set, a broker by its default takes this much. */
+export const USUAL_MAX_BATCH_BYTES = 1_048_588;
 
-/** Largest batch of records, in bytes, that a topic takes. A dead letter is its original plus the headers that say why. */
-export function maxBatchBytesOf(topic: string): number {
-  return topic.endsWith('.dlq') ? DEAD_LETTER_BYTES : USUAL_BYTES;
+/** Largest batch of records, in bytes, that a topic shall take, where it is not the broker's usual one. */
+export function ownMaxBatchBytes(topic: string): number | undefined {
+  // A dead letter is its original plus the headers that say why.
+  return topic.endsWith('.dlq') ? 2 * 1024 * 1024 : undefined;
 }

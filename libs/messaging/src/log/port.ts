@@ -77,7 +77,7 @@ export interface ConsumerListener {
   onJoined(assignment: ReadonlyMap<string, readonly number[]>): void;
   /** Records behind a `moved` position are not given again, others are: from where it was last moved or sought. */
   onBatch(batch: LogBatch): Promise<void>;
-  /** After onBatch, and for stretches without any records (markers of transactions): what is before `next` was given. */
+  /** After a batch that was moved to its end, and for stretches that hold no records (markers of transactions). */
   onPassed?(topic: string, partition: number, next: number): void;
   /** The consumer gave up and gives nothing any more. Outages and rebalances are no reason: those it outlasts. */
   onGivenUp(error: Error): void;

@@ -161,7 +161,7 @@ export class MemoryConsumer implements LogConsumer, GroupMember {
         },
         isCurrent: () => !this.waiting && !this.stopping && unmoved(),
       });
-      this.listener?.onPassed?.(topic, partition, end);
+      if (unmoved() && cursor.next >= end) this.listener?.onPassed?.(topic, partition, end);
     } catch (error) {
       this.logger.warn({ topic, partition, stack: stackOf(error) }, 'a batch failed and is given again');
       await sleep(AGAIN_MS);
@@ -174,6 +174,6 @@ export class MemoryConsumer implements LogConsumer, GroupMember {
       this.idle?.();
       if (this.waiting) this.settle();
     }
-    this.pump();
+    this.soon();
   }
 }

@@ -1,4 +1,4 @@
-import { maxBatchBytesOf } from '../log/limits';
+import { ownMaxBatchBytes, USUAL_MAX_BATCH_BYTES } from '../log/limits';
 import type { LogMessage, PartitionOffsets } from '../log/port';
 import type { RawRecord } from '../types';
 import { murmur2 } from './murmur2';
@@ -88,7 +88,7 @@ export class MemoryTopic {
 
   private checkSize(partition: number, batch: readonly LogMessage[]): void {
     const bytes = batch.reduce((sum, message) => sum + sizeOf(message), BATCH_OVERHEAD);
-    const most = maxBatchBytesOf(this.name);
+    const most = ownMaxBatchBytes(this.name) ?? USUAL_MAX_BATCH_BYTES;
     if (bytes <= most) return;
     throw new MessageTooLarge(
       `topic ${this.name}, partition ${partition}: a batch of ${bytes} bytes is larger than the ${most} it takes`,

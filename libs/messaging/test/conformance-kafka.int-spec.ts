@@ -1,0 +1,4 @@
+import { testKafkaBrokers } from '@headrace/testing';
+import { conformance } from './conformance';
+
+conformance('on Kafka', testKafkaBrokers);

@@ -48,6 +48,38 @@ const OUTSIDE_DOMAIN = [
   'pino',
 ];
 
+const KAFKAJS = { name: 'kafkajs', message: 'Only libs/messaging/src/kafka may use kafkajs.' };
+
+/** What a rollback of the handler's transaction would not undo. */
+const OUTSIDE_TRANSACTION = {
+  patterns: [
+    {
+      group: [
+        ...['fs', 'net', 'tls', 'dgram', 'dns', 'http', 'http2', 'https', 'child_process', 'worker_threads', 'timers'],
+        ...['cluster', 'readline', 'os'],
+      ].flatMap((name) => [name, `node:${name}`, `${name}/*`, `node:${name}/*`]),
+      message: 'A handler touches nothing but its transaction: no files, no calls, no timers.',
+    },
+    {
+      group: ['pg', '@grpc/*', '@headrace/grpc', '@headrace/artifacts', '@duckdb/*', 'onnxruntime-node', 'rxjs'],
+      message: 'A handler touches nothing but its transaction.',
+    },
+  ],
+  paths: [
+    KAFKAJS,
+    {
+      name: 'typeorm',
+      importNames: ['DataSource', 'InjectDataSource', 'EntityManager', 'QueryRunner', 'Repository'],
+      message: 'A handler has its transaction, not a connection of its own.',
+    },
+    {
+      name: '@headrace/messaging',
+      importNames: ['UNIT_OF_WORK', 'BULK_PUBLISHER', 'LOG_READER', 'ensureTopics', 'openLogReader'],
+      message: 'A handler publishes through its transaction and reads what it was given.',
+    },
+  ],
+};
+
 export default tseslint.config(
   {
     ignores: [
@@ -93,6 +125,20 @@ export default tseslint.config(
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
+    files: ['apps/**/*.ts', 'libs/**/*.ts'],
+    // Tests play upstream systems, which publish as they like.
+    ignores: [
+      'libs/messaging/src/kafka/**',
+      'libs/messaging/src/**/*.spec.ts',
+      'libs/messaging/test/**',
+      'apps/*/test/**',
+    ],
+    rules: {
+      'no-restricted-imports': ['error', { paths: [KAFKAJS] }],
+    },
+  },
+  // Behind the rule for all: of one rule the last configuration of a file counts.
+  {
     files: ['apps/*/src/domain/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {
@@ -103,18 +149,15 @@ export default tseslint.config(
     },
   },
   {
-    files: ['apps/**/*.ts', 'libs/**/*.ts'],
-    // Tests play upstream systems, which publish as they like.
-    ignores: [
-      'libs/messaging/src/kafka/**',
-      'libs/messaging/src/**/*.spec.ts',
-      'libs/messaging/test/**',
-      'apps/*/test/**',
-    ],
+    files: ['apps/*/src/events-in/**/*.handler.ts'],
     rules: {
-      'no-restricted-imports': [
+      'no-restricted-imports': ['error', OUTSIDE_TRANSACTION],
+      'no-restricted-globals': [
         'error',
-        { paths: [{ name: 'kafkajs', message: 'Only libs/messaging/src/kafka may use kafkajs.' }] },
+        ...['fetch', 'WebSocket', 'setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'].map((name) => ({
+          name,
+          message: 'A handler touches nothing but its transaction: no calls, no timers.',
+        })),
       ],
     },
   },

@@ -11,6 +11,8 @@ import { PartitionProcessor, type BatchVerdict } from './partition-processor';
 
 const REPORT_MS = 1000;
 const LAG_MS = 10_000;
+/** Tries after which a fault is no passing one any more (about three seconds). */
+const LASTING_ATTEMPTS = 6;
 
 export class GroupConsumer {
   private readonly consumer: LogConsumer;
@@ -19,6 +21,8 @@ export class GroupConsumer {
   /** Positions not yet reported to the log, and all of them for the lag. */
   private readonly unreported = new Map<string, { topic: string; partition: number; next: number }>();
   private readonly positions = new Map<string, { topic: string; partition: number; next: number }>();
+  /** As they were when they were opened. */
+  private readonly topicIds = new Map<string, string>();
   private timers: NodeJS.Timeout[] = [];
   private stopping = false;
   private generation = 0;
@@ -54,7 +58,7 @@ export class GroupConsumer {
     });
     this.timers = [
       setInterval(() => void this.reportOffsets(), REPORT_MS),
-      setInterval(() => void this.refreshLag(), LAG_MS),
+      setInterval(() => void this.lookAtLog(), LAG_MS),
     ];
   }
 
@@ -64,14 +68,14 @@ export class GroupConsumer {
     this.generation += 1;
     for (const timer of [...this.timers, ...this.resumes.values()]) clearTimeout(timer);
     this.resumes.clear();
-    this.status.resumeAll(this.context.group);
+    this.leavePartitions();
     await this.reportOffsets();
     await this.consumer.stop();
   }
 
   private async joined(assignment: ReadonlyMap<string, readonly number[]>, generation: number): Promise<void> {
     const { group, tuning, logger } = this.context;
-    this.positions.clear();
+    this.leavePartitions();
     for (let attempt = 1; generation === this.generation; attempt += 1) {
       try {
         for (const [topic, partitions] of assignment) {
@@ -81,7 +85,10 @@ export class GroupConsumer {
         return;
       } catch (error) {
         if (this.refused(error)) return;
-        logger.warn({ group, attempt, fault: messageOf(error) }, 'positions cannot be read yet');
+        const fields = { group, attempt, fault: messageOf(error) };
+        // A broker says so of every fresh topic; only when it lasts somebody should look.
+        if (attempt < LASTING_ATTEMPTS) logger.debug(fields, 'positions cannot be read yet');
+        else logger.warn(fields, 'positions cannot be read yet');
         await sleep(backoffMs(attempt, tuning.backoffMinMs, tuning.backoffMaxMs));
       }
     }
@@ -89,12 +96,25 @@ export class GroupConsumer {
 
   /** Reads positions and goes there: the database is the truth, not Kafka's committed offsets. */
   private async open(topic: string, partitions: readonly number[], current: () => boolean): Promise<void> {
-    const positions = await openPartitions(this.context, this.log, topic, partitions);
+    const { topicId, positions } = await openPartitions(this.context, this.log, topic, partitions);
     if (!current()) return;
-    for (const [partition, next] of positions) {
+    if (topicId !== undefined) this.topicIds.set(topic, topicId);
+    for (const [partition, { next, end }] of positions) {
+      this.processorOf(topic, partition).reopen();
       this.consumer.seek(topic, partition, next);
       this.positions.set(`${topic}/${partition}`, { topic, partition, next });
+      this.setLag(topic, partition, end - next);
     }
+  }
+
+  /** Another member may have them from now on: what it tells of them must not stand beside what was true here. */
+  private leavePartitions(): void {
+    const { group } = this.context;
+    for (const { topic, partition } of this.positions.values()) {
+      metrics.lag.remove({ group, topic, partition: String(partition) });
+    }
+    this.positions.clear();
+    this.status.resumeAll(group);
   }
 
   private refused(error: unknown): boolean {
@@ -105,6 +125,7 @@ export class GroupConsumer {
 
   private async onBatch(batch: LogBatch): Promise<void> {
     const { topic, partition } = batch;
+    metrics.batch.observe({ group: this.context.group }, batch.records.length);
     const verdict = await this.processorOf(topic, partition).process(
       batch,
       (position) => {
@@ -178,18 +199,29 @@ export class GroupConsumer {
     }
   }
 
-  private async refreshLag(): Promise<void> {
+  /** Also for groups in which nothing moves: how far behind they are, and whether it is still the same log. */
+  private async lookAtLog(): Promise<void> {
     const topics = new Set([...this.positions.values()].map(({ topic }) => topic));
     try {
+      const ids = await this.log.topicIds([...topics]);
       for (const topic of topics) {
+        if (ids.has(topic) && this.topicIds.has(topic) && ids.get(topic) !== this.topicIds.get(topic)) {
+          // Refuses, and says what to do.
+          await openPartitions(this.context, this.log, topic, this.partitionsOf(topic));
+        }
         for (const { partition, high } of await this.log.offsets(topic)) {
           const position = this.positions.get(`${topic}/${partition}`);
           if (position) this.setLag(topic, partition, high - position.next);
         }
       }
     } catch (error) {
+      if (this.refused(error)) return;
       this.context.logger.debug({ group: this.context.group, fault: messageOf(error) }, 'lag not refreshed');
     }
+  }
+
+  private partitionsOf(topic: string): number[] {
+    return [...this.positions.values()].filter((held) => held.topic === topic).map(({ partition }) => partition);
   }
 
   private processorOf(topic: string, partition: number): PartitionProcessor {

@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import type { HangWatch } from './hang-watch';
 import type { MessagingLogger } from './logger';
 import type { Tuning } from './options';
 import type { GroupRoutes } from './routes';
@@ -12,4 +13,5 @@ export interface GroupContext {
   readonly routes: GroupRoutes;
   readonly tuning: Tuning;
   readonly logger: MessagingLogger;
+  readonly hangWatch: HangWatch;
 }

@@ -11,6 +11,22 @@ import type { Cause, PublishOptions, Transaction } from './types';
 /** The broker refuses more than 1 MB; headers take their share. */
 export const MAX_VALUE_BYTES = 1_000_000;
 
+/** Refused before anything is written: the broker would refuse it for ever. A handler that lets it pass is dead-lettered. */
+export class EventTooLarge extends RangeError {
+  readonly code = 'event_too_large';
+
+  constructor(
+    readonly eventType: string,
+    readonly key: string,
+    /** Of the encoded data. */
+    readonly bytes: number,
+    readonly limit: number,
+  ) {
+    super(`${eventType} of key "${key}": ${bytes} bytes, at most ${limit}`);
+    this.name = 'EventTooLarge';
+  }
+}
+
 /** What one handler call sees of the transaction. Published events wait in `outgoing` until the commit. */
 export class HandlerTransaction implements Transaction {
   private closed = false;
@@ -80,7 +96,7 @@ export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options:
   const key = options.key ?? definition.keyOf(data);
   const encoded = definition.codec.encode(data).finish();
   if (encoded.byteLength > MAX_VALUE_BYTES) {
-    throw new RangeError(`${definition.type} of key "${key}": ${encoded.byteLength} bytes, at most ${MAX_VALUE_BYTES}`);
+    throw new EventTooLarge(definition.type, key, encoded.byteLength, MAX_VALUE_BYTES);
   }
   const chain = follow(options.cause, options.id);
   const headers = encodeAttributes({

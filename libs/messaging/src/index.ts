@@ -1,5 +1,6 @@
 export type * from './types';
 export { DEAD_LETTER_HEADERS, type DeadLetterReason } from './dead-letters';
+export { EventTooLarge } from './handler-transaction';
 export {
   OnEvent,
   OnEventBatch,

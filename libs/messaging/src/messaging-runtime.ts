@@ -8,6 +8,7 @@ import { checkTables } from './database';
 import { asError, isTransient, messageOf } from './faults';
 import { StatusBoard } from './group-status';
 import { GroupSupervisor } from './group-supervisor';
+import { HangWatch } from './hang-watch';
 import type { Binding } from './handlers';
 import type { EventLog } from './log/port';
 import { EventLogReader } from './log-reader';
@@ -36,6 +37,7 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
   private readonly outboxWriter: LogWriter;
   private readonly bulkWriter: LogWriter;
   private readonly relay: OutboxRelay | undefined;
+  private readonly hangWatch: HangWatch;
   private readonly groups = new Map<string, GroupRoutes>();
   private readonly supervisors = new Map<string, GroupSupervisor>();
   private readonly stopping = new AbortController();
@@ -51,6 +53,7 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     this.logger = options.logger ?? silentLogger;
     this.tuning = { ...defaultTuning, ...options.tuning };
     const { service, logger, status } = this;
+    this.hangWatch = new HangWatch(service, this.tuning.eventLoopHangMs, logger);
     this.log = openLog(options.brokers, `headrace-${service}`, logger);
     this.outboxWriter = new LogWriter(this.log);
     this.bulkWriter = new LogWriter(this.log);
@@ -115,6 +118,7 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
       await Promise.all([...this.supervisors.values()].map((supervisor) => supervisor.stop()));
     });
     await this.relay?.stop(shutdownMs);
+    await this.hangWatch.stop();
     await this.within(2000, 'connections', async () => {
       await this.logReader.close();
       await Promise.all([this.outboxWriter.close(), this.bulkWriter.close()]);
@@ -148,8 +152,9 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
       return this.log.clusterId();
     });
     if (clusterId === undefined) return;
+    this.hangWatch.start(dataSource);
     for (const [group, routes] of this.groups) {
-      const context = { group, service, clusterId, dataSource, routes, tuning, logger };
+      const context = { group, service, clusterId, dataSource, routes, tuning, logger, hangWatch: this.hangWatch };
       const supervisor = new GroupSupervisor(context, this.log, this.status, (error) => this.fail(error));
       this.supervisors.set(group, supervisor);
       supervisor.start();

@@ -40,6 +40,12 @@ export const metrics = {
     'topic',
     'partition',
   ]),
+  batch: histogram(
+    'headrace_messaging_batch_events',
+    'Events of one fetched batch of a partition',
+    ['group'],
+    [1, 5, 20, 50, 100, 200, 500, 1000, 5000],
+  ),
   paused: gauge('headrace_messaging_paused_partitions', 'Partitions that wait before another try', ['group']),
   retries: counter('headrace_messaging_retries_total', 'Tries that failed and are repeated', ['group', 'kind']),
   rebalances: counter('headrace_messaging_rebalances_total', 'Times the group was joined', ['group']),

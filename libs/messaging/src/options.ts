@@ -15,6 +15,11 @@ export interface MessagingOptions {
 export interface Tuning {
   /** Longest time one handler call may take; longer counts as an unknown fault. */
   readonly handlerDeadlineMs: number;
+  /**
+   * How long the event loop may stand still (an endless loop in a handler) before the process is ended, with the try
+   * counted. 0: never.
+   */
+  readonly eventLoopHangMs: number;
   /** Postgres ends a transaction that is idle for longer: a stopped process cannot hold a position for ever. */
   readonly idleInTransactionMs: number;
   /** Most events that share one transaction. */
@@ -48,6 +53,7 @@ export interface Tuning {
  */
 export const defaultTuning: Tuning = {
   handlerDeadlineMs: 60_000,
+  eventLoopHangMs: 30_000,
   idleInTransactionMs: 20_000,
   chunkSize: 500,
   concurrentPartitions: 4,

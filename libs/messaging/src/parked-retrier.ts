@@ -1,6 +1,6 @@
 // Tries parked events again: each in its own transaction, in order within its key.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { countAttempt, forgetAttempts } from './attempts';
+import { countAttempt, forgetAttempts, readSuspect } from './attempts';
 import { backoffMs } from './backoff';
 import { inTransaction, rows } from './database';
 import type { DeadLetter } from './dead-letters';
@@ -92,8 +92,18 @@ export class ParkedRetrier {
   /** True when the event was applied. */
   private async retry(id: PartitionId, offset: number): Promise<boolean> {
     const { dataSource, tuning } = this.context;
+    const suspect = await readSuspect(dataSource, id, offset);
+    if (suspect && suspect.attempts >= tuning.maxAttempts) {
+      const message = `${suspect.attempts} tries failed, the last one: ${suspect.lastError}`;
+      const letter = { reason: 'deadline', code: 'ended_processes', message, stack: message } as const;
+      await this.settle(id, offset, { kind: 'fault', letter }, true);
+      return false;
+    }
+    const hand = { group: id.group, topic: id.topic, partition: id.partition, from: offset, to: offset + 1 };
     try {
-      return await this.apply(id, offset);
+      return await this.context.hangWatch.during({ ...hand, alone: suspect !== undefined }, () =>
+        this.apply(id, offset),
+      );
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       const { failure } = error;

@@ -2,10 +2,17 @@
 import { affected } from './database';
 import type { GroupContext } from './group-context';
 import type { EventLog, PartitionOffsets } from './log/port';
-import { describe, openPosition, positionFault, type PartitionId } from './positions';
+import { adoptTopic, describe, openPosition, positionFault, type PartitionId } from './positions';
 
 /** Consuming must not begin: the position and the log do not belong together. */
 export class PositionRefused extends Error {}
+
+export interface OpenedTopic {
+  /** Undefined where the log has no ids. */
+  readonly topicId: string | undefined;
+  /** Where each partition goes on, and where its log ended just now. */
+  readonly positions: ReadonlyMap<number, { readonly next: number; readonly end: number }>;
+}
 
 /** Positions of these partitions of one topic; created at the log's beginning for partitions never seen. */
 export async function openPartitions(
@@ -13,22 +20,26 @@ export async function openPartitions(
   log: EventLog,
   topic: string,
   partitions: readonly number[],
-): Promise<Map<number, number>> {
+): Promise<OpenedTopic> {
+  // Before the offsets: of a topic that is made again in between, the end is what does not fit.
+  const topicId = (await log.topicIds([topic])).get(topic);
+  const identity = { clusterId: context.clusterId, topicId };
   let offsets = await log.offsets(topic);
-  const positions = new Map<number, number>();
+  const positions = new Map<number, { next: number; end: number }>();
   const runner = context.dataSource.createQueryRunner();
   try {
     for (const partition of partitions) {
       const id: PartitionId = { group: context.group, topic, partition };
       let bounds = boundsOf(offsets, id);
-      const position = await openPosition(runner, id, context.clusterId, bounds.low);
+      const position = await openPosition(runner, id, identity, bounds.low);
       if (position.next > bounds.high) {
         // Another instance may have gone on since the end was asked for: only an end younger than the position counts.
         offsets = await log.offsets(topic);
         bounds = boundsOf(offsets, id);
       }
-      const fault = positionFault(id, position, context.clusterId, bounds);
+      const fault = positionFault(id, position, identity, bounds);
       if (fault !== undefined) throw new PositionRefused(fault);
+      if (position.topicId === undefined && topicId !== undefined) await adoptTopic(runner, id, topicId);
       if (position.next < bounds.low) {
         context.logger.error(
           { ...id, position: position.next, logBegins: bounds.low },
@@ -41,9 +52,9 @@ export async function openPartitions(
           [id.group, topic, partition, position.next, bounds.low],
         );
       }
-      positions.set(partition, Math.max(position.next, bounds.low));
+      positions.set(partition, { next: Math.max(position.next, bounds.low), end: bounds.high });
     }
-    return positions;
+    return { topicId, positions };
   } finally {
     await runner.release();
   }

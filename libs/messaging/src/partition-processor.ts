@@ -1,6 +1,6 @@
 // One batch of one partition: chunks in shared transactions, falling apart to single events when one fails.
 import type { QueryRunner } from 'typeorm';
-import { countAttempt, forgetAttempts } from './attempts';
+import { countAttempt, forgetAttempts, forgetPassed, readSuspects, type Suspect } from './attempts';
 import { backoffMs } from './backoff';
 import { inTransaction } from './database';
 import { isTransient, messageOf, stackOf } from './faults';
@@ -31,13 +31,13 @@ export type BatchVerdict =
   | { readonly kind: 'seek'; readonly to: number }
   /** Try again later, from the position. */
   | { readonly kind: 'wait'; readonly ms: number; readonly reason: string }
-  /** No position row, another cluster's, or beyond the end of the log: it must be opened (and checked) first. */
+  /** No position row, another cluster's, or one that went on elsewhere: it must be opened (and checked) first. */
   | { readonly kind: 'unpositioned' };
 
-/** The position is behind what was fetched. */
-class Behind extends Error {
+/** The position is not where the slice begins. Where it is, if reading on from there is all that has to be done. */
+class Elsewhere extends Error {
   constructor(readonly position: number | undefined) {
-    super('the position is behind the fetch');
+    super('the position is elsewhere');
   }
 }
 
@@ -47,6 +47,8 @@ export class PartitionProcessor {
   private limit: number;
   /** Failed by itself and is tried again: it does not take a chunk down once more. */
   private suspect: number | undefined;
+  /** In hand when a process died, or failed in an earlier one; undefined: not read yet. */
+  private suspects: Map<number, Suspect> | undefined;
 
   constructor(
     private readonly context: GroupContext,
@@ -57,24 +59,32 @@ export class PartitionProcessor {
     this.limit = context.tuning.chunkSize;
   }
 
+  /** The partition was assigned anew: meanwhile another process may have had it, and died of it. */
+  reopen(): void {
+    this.suspects = undefined;
+  }
+
   /** `committed` is told each new position; `mayGoOn` is asked between transactions. */
   async process(
     batch: FetchedBatch,
     committed: (position: number) => void,
     mayGoOn: () => boolean,
   ): Promise<BatchVerdict> {
+    try {
+      this.suspects ??= await readSuspects(this.context.dataSource, this.id, batch.fetchedFrom);
+    } catch (error) {
+      return this.wait(isTransient(error) ? 'transient' : 'fault', messageOf(error));
+    }
     const waiting = this.slicesOf(batch).reverse();
     for (let slice = waiting.pop(); slice; slice = waiting.pop()) {
       if (!mayGoOn()) return { kind: 'finished' };
       try {
-        const position = await this.attempt(slice);
-        if (position > Math.max(batch.highWatermark, slice.end)) return { kind: 'unpositioned' };
-        committed(position);
+        await this.attempt(slice);
+        committed(slice.end);
         this.succeeded();
+        await this.forgetSuspects(slice.end);
       } catch (error) {
-        if (error instanceof Behind) {
-          return error.position === undefined ? { kind: 'unpositioned' } : { kind: 'seek', to: error.position };
-        }
+        if (error instanceof Elsewhere) return verdictOf(error);
         const { failure, offset } = error instanceof Undone ? error : unlocated(error);
         if (failure.kind === 'transient' && offset === undefined) return this.wait('transient', failure.message);
         if (slice.records.length > 1) {
@@ -84,6 +94,7 @@ export class PartitionProcessor {
         }
         const verdict = await this.settleAlone(slice, failure, committed);
         if (verdict) return verdict;
+        await this.forgetSuspects(slice.end);
       }
     }
     return { kind: 'finished' };
@@ -93,22 +104,30 @@ export class PartitionProcessor {
     const whole: Slice = { records: batch.records, start: batch.fetchedFrom, end: batch.end };
     const suspected = batch.records.some((record) => record.offset === this.suspect);
     const parts = suspected && this.suspect !== undefined ? isolate(whole, this.suspect) : [whole];
-    return parts.flatMap((part) => chunks(part, this.limit));
+    const slices = parts.flatMap((part) => chunks(part, this.limit));
+    if (!this.suspects?.size) return slices;
+    return slices.flatMap((slice) =>
+      slice.records.some(({ offset }) => this.suspects?.has(offset)) ? chunks(slice, 1) : slice,
+    );
   }
 
-  private async attempt(slice: Slice): Promise<number> {
+  private async attempt(slice: Slice): Promise<void> {
     let committed: Handling | undefined;
-    const position = await inTransaction(this.context.dataSource, async (runner) => {
-      const from = await this.lock(runner, slice);
-      if (from >= slice.end) return from;
-      const handling = new Handling(this.context, runner, this.id);
-      await handling.handle(slice.records.filter((record) => record.offset >= from));
-      await this.finish(runner, handling, from, slice.end);
-      committed = handling;
-      return slice.end;
-    });
+    const first = slice.records[0]?.offset ?? slice.start;
+    const suspect = this.suspects?.get(first);
+    if (suspect && suspect.attempts >= this.context.tuning.maxAttempts) throw endedProcesses(suspect, first);
+    const to = (slice.records.at(-1)?.offset ?? first) + 1;
+    const hand = { ...this.id, from: first, to, alone: suspect !== undefined };
+    await this.context.hangWatch.during(hand, () =>
+      inTransaction(this.context.dataSource, async (runner) => {
+        await this.lock(runner, slice);
+        const handling = new Handling(this.context, runner, this.id);
+        await handling.handle(slice.records);
+        await this.finish(runner, handling, slice);
+        committed = handling;
+      }),
+    );
     committed?.observations.commit();
-    return position;
   }
 
   /** Settles a record that failed by itself. Undefined: settled, go on. */
@@ -135,21 +154,21 @@ export class PartitionProcessor {
           return { kind: 'wait', ms: backoffMs(attempts, backoffMinMs, backoffMaxMs), reason: failure.letter.message };
         }
       }
-      committed(await this.settle(slice, record, failure));
+      await this.settle(slice, record, failure);
+      committed(slice.end);
       this.succeeded();
       return undefined;
     } catch (error) {
-      if (error instanceof Behind && error.position !== undefined) return { kind: 'seek', to: error.position };
+      if (error instanceof Elsewhere) return verdictOf(error);
       return this.wait(isTransient(error) ? 'transient' : 'fault', messageOf(error));
     }
   }
 
   /** Dead letter or parking instead of the handler, with the position. */
-  private async settle(slice: Slice, record: RawRecord, failure: Failure): Promise<number> {
+  private async settle(slice: Slice, record: RawRecord, failure: Failure): Promise<void> {
     let committed: Handling | undefined;
-    const position = await inTransaction(this.context.dataSource, async (runner) => {
-      const from = await this.lock(runner, slice);
-      if (from >= slice.end) return from;
+    await inTransaction(this.context.dataSource, async (runner) => {
+      await this.lock(runner, slice);
       const handling = new Handling(this.context, runner, this.id);
       const item = classify(record, this.context.routes);
       if (item.kind === 'event') handling.sequences.set(item.event.producer.shard, item.event.producer.sequence);
@@ -168,29 +187,29 @@ export class PartitionProcessor {
         }
       }
       await forgetAttempts(runner, this.id, slice.start, slice.end);
-      await this.finish(runner, handling, from, slice.end);
+      await this.finish(runner, handling, slice);
       committed = handling;
-      return slice.end;
     });
     committed?.observations.commit();
-    return position;
   }
 
-  private async lock(runner: QueryRunner, slice: Slice): Promise<number> {
+  /** Takes the position, which must stand where the slice begins. */
+  private async lock(runner: QueryRunner, slice: Slice): Promise<void> {
     const { idleInTransactionMs, handlerDeadlineMs } = this.context.tuning;
     const position = await lockPosition(runner, this.id, {
       idleInTransactionMs,
       statementMs: handlerDeadlineMs + 1000,
     });
-    if (position?.clusterId !== this.context.clusterId) throw new Behind(undefined);
-    if (position.next < slice.start) throw new Behind(position.next);
-    return position.next;
+    if (position?.clusterId !== this.context.clusterId) throw new Elsewhere(undefined);
+    if (position.next < slice.start) throw new Elsewhere(position.next);
+    // Another member went on, or the log is not the one that it was: opening the position anew tells which.
+    if (position.next > slice.start) throw new Elsewhere(undefined);
   }
 
-  private async finish(runner: QueryRunner, handling: Handling, from: number, to: number): Promise<void> {
+  private async finish(runner: QueryRunner, handling: Handling, slice: Slice): Promise<void> {
     await writeSequences(runner, this.id, handling.sequences);
     await writeOutbox(runner, handling.outgoing);
-    await movePosition(runner, this.id, from, to);
+    await movePosition(runner, this.id, slice.start, slice.end);
   }
 
   private wait(kind: 'transient' | 'fault', reason: string): BatchVerdict {
@@ -207,10 +226,38 @@ export class PartitionProcessor {
     return { kind: 'wait', ms, reason };
   }
 
+  /** Those that the position has passed are done with. */
+  private async forgetSuspects(position: number): Promise<void> {
+    const { suspects, suspect } = this;
+    const last = Math.max(suspect ?? -1, [...(suspects?.keys() ?? [])].at(-1) ?? -1);
+    if (last < 0 || last >= position) return;
+    try {
+      await forgetPassed(this.context.dataSource, this.id, position);
+      suspects?.clear();
+      this.suspect = undefined;
+    } catch (error) {
+      // They are passed for good: the rows only wait for the next time.
+      this.context.logger.debug({ ...this.id, fault: messageOf(error) }, 'attempts not cleared');
+    }
+  }
+
   private succeeded(): void {
     this.failures = 0;
     this.limit = Math.min(this.context.tuning.chunkSize, this.limit * 2);
   }
+}
+
+function verdictOf({ position }: Elsewhere): BatchVerdict {
+  return position === undefined ? { kind: 'unpositioned' } : { kind: 'seek', to: position };
+}
+
+/** Tried often enough, in processes that it ended or in which it failed. */
+function endedProcesses({ attempts, lastError }: Suspect, offset: number): Undone {
+  const message = `${attempts} tries failed in earlier processes, the last one: ${lastError}`;
+  return new Undone(
+    { kind: 'fault', letter: { reason: 'deadline', code: 'ended_processes', message, stack: message } },
+    offset,
+  );
 }
 
 /** An error outside a handler (commit, our own statements): whose fault it was is found by halving. */

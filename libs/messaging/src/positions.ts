@@ -10,6 +10,8 @@ export interface PartitionId {
 
 export interface Position {
   readonly clusterId: string;
+  /** Of the topic; undefined: not known when the row was written. */
+  readonly topicId?: string | undefined;
   readonly next: number;
 }
 
@@ -45,38 +47,62 @@ export async function movePosition(runner: QueryRunner, id: PartitionId, from: n
   if (moved !== 1) throw new Error(`position of ${describe(id)} was not ${from} any more`);
 }
 
+/** What a position belongs to. */
+export interface LogIdentity {
+  readonly clusterId: string;
+  /** Undefined where the log has none. */
+  readonly topicId: string | undefined;
+}
+
 /** Reads the position, creating it at `beginning` for a partition never seen. */
 export async function openPosition(
   runner: QueryRunner,
   id: PartitionId,
-  clusterId: string,
+  identity: LogIdentity,
   beginning: number,
 ): Promise<Position> {
   await runner.query(
-    `INSERT INTO consumer_positions (consumer_group, topic, partition, cluster_id, next_offset)
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-    [id.group, id.topic, id.partition, clusterId, beginning],
+    `INSERT INTO consumer_positions (consumer_group, topic, partition, cluster_id, topic_id, next_offset)
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+    [id.group, id.topic, id.partition, identity.clusterId, identity.topicId ?? null, beginning],
   );
-  const [row] = await rows<{ cluster_id: string; next_offset: string }>(
+  const [row] = await rows<{ cluster_id: string; topic_id: string | null; next_offset: string }>(
     runner,
-    'SELECT cluster_id, next_offset FROM consumer_positions WHERE consumer_group = $1 AND topic = $2 AND partition = $3',
+    `SELECT cluster_id, topic_id, next_offset FROM consumer_positions
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
     [id.group, id.topic, id.partition],
   );
   if (!row) throw new Error(`position of ${describe(id)} vanished`);
-  return { clusterId: row.cluster_id, next: Number(row.next_offset) };
+  return { clusterId: row.cluster_id, topicId: row.topic_id ?? undefined, next: Number(row.next_offset) };
+}
+
+/** A position that was written before topics had ids here takes the one of today. */
+export async function adoptTopic(runner: QueryRunner, id: PartitionId, topicId: string): Promise<void> {
+  await runner.query(
+    `UPDATE consumer_positions SET topic_id = $4
+      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND topic_id IS NULL`,
+    [id.group, id.topic, id.partition, topicId],
+  );
 }
 
 /** Why consuming must not begin, or undefined when position and log fit together. */
 export function positionFault(
   id: PartitionId,
   position: Position,
-  clusterId: string,
+  { clusterId, topicId }: LogIdentity,
   log: { readonly low: number; readonly high: number },
 ): string | undefined {
   if (position.clusterId !== clusterId) {
     return (
       `position of ${describe(id)} belongs to Kafka cluster ${position.clusterId}, but this is ${clusterId}: ` +
       'connect the service to its own cluster, or remove its rows of consumer_positions and producer_sequences'
+    );
+  }
+  if (position.topicId !== undefined && topicId !== undefined && position.topicId !== topicId) {
+    return (
+      `topic ${id.topic} was deleted and made again: the position of ${describe(id)}, ${position.next}, belongs to the ` +
+      `topic with the id ${position.topicId}, but this one has ${topicId}; nothing is skipped silently. Remove the rows ` +
+      'of this topic from consumer_positions and producer_sequences to begin anew at its first event'
     );
   }
   if (position.next > log.high) {

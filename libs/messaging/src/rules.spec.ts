@@ -51,16 +51,26 @@ describe('backoff', () => {
 describe('a position', () => {
   const id = { group: 'g', topic: 't', partition: 0 };
 
+  const position = { clusterId: 'c', topicId: 'a', next: 5 };
+  const here = { clusterId: 'c', topicId: 'a' };
+
   it('fits a log that reaches it', () => {
-    expect(positionFault(id, { clusterId: 'c', next: 5 }, 'c', { low: 0, high: 5 })).toBeUndefined();
-    expect(positionFault(id, { clusterId: 'c', next: 5 }, 'c', { low: 7, high: 9 })).toBeUndefined();
+    expect(positionFault(id, position, here, { low: 0, high: 5 })).toBeUndefined();
+    expect(positionFault(id, position, here, { low: 7, high: 9 })).toBeUndefined();
   });
 
   it('is refused beyond the end of the log, or on another cluster', () => {
-    expect(positionFault(id, { clusterId: 'c', next: 6 }, 'c', { low: 0, high: 5 })).toContain('the log ends at 5');
-    expect(positionFault(id, { clusterId: 'c', next: 1 }, 'd', { low: 0, high: 5 })).toContain(
+    expect(positionFault(id, position, here, { low: 0, high: 4 })).toContain('the log ends at 4');
+    expect(positionFault(id, position, { ...here, clusterId: 'd' }, { low: 0, high: 5 })).toContain(
       'belongs to Kafka cluster c',
     );
+  });
+
+  it('is refused on a topic that was made again, and fits where ids are not known', () => {
+    const log = { low: 0, high: 500 };
+    expect(positionFault(id, position, { ...here, topicId: 'b' }, log)).toContain('topic t was deleted and made again');
+    expect(positionFault(id, position, { ...here, topicId: undefined }, log)).toBeUndefined();
+    expect(positionFault(id, { clusterId: 'c', next: 5 }, here, log)).toBeUndefined();
   });
 });
 

@@ -13,6 +13,7 @@ import { defaultTuning, OnEvent, silentLogger, type ReceivedEvent, type Transact
 import type { Observable } from 'rxjs';
 import type { DataSource } from 'typeorm';
 import { inTransaction } from '../src/database';
+import { HangWatch } from '../src/hang-watch';
 import { PartitionProcessor } from '../src/partition-processor';
 import { lockPosition } from '../src/positions';
 import { GroupRoutes } from '../src/routes';
@@ -89,7 +90,16 @@ describe('the position in the database', () => {
       },
     );
     const zombie = new PartitionProcessor(
-      { group: SERVICE, service: SERVICE, clusterId, dataSource, routes, tuning: defaultTuning, logger: silentLogger },
+      {
+        group: SERVICE,
+        service: SERVICE,
+        clusterId,
+        dataSource,
+        routes,
+        tuning: defaultTuning,
+        logger: silentLogger,
+        hangWatch: new HangWatch(SERVICE, 0, silentLogger),
+      },
       topic,
       partition,
     );
@@ -110,8 +120,8 @@ describe('the position in the database', () => {
         (position) => void positions.push(position),
         () => true,
       ),
-    ).toEqual({ kind: 'finished' });
-    expect(positions).toEqual([50]);
+    ).toEqual({ kind: 'unpositioned' });
+    expect(positions).toEqual([]);
     // Fetched beyond the position: what lies between would be skipped, so it must seek back.
     const ahead = { fetchedFrom: 60, records: [record(60)], end: 61, highWatermark: 61 };
     expect(
@@ -157,12 +167,73 @@ describe('the position in the database', () => {
     await eventually(async () => expect(await admin.listTopics()).not.toContain(topic));
     await admin.disconnect();
     running = await start();
-    await eventually(() => expect(running?.fatal[0]?.message).toContain('the topic was deleted and made again'));
+    await eventually(() => expect(running?.fatal[0]?.message).toContain('was deleted and made again'));
     await running.stop();
     await dataSource.query(`UPDATE consumer_positions SET next_offset = 0, cluster_id = 'elsewhere'`);
     running = await start();
     await eventually(() => expect(running?.fatal[0]?.message).toContain('belongs to Kafka cluster elsewhere'));
   }, 60_000);
+
+  async function makeAgain(topic: string, records: number): Promise<void> {
+    const admin = kafka().admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually(async () => expect(await admin.listTopics()).not.toContain(topic));
+    await admin.createTopics({ topics: [{ topic, numPartitions: 4 }] });
+    await admin.disconnect();
+    const producer = kafka().producer();
+    await producer.connect();
+    const messages = Array.from({ length: records }, (_, index) => ({ value: 'x', partition: index % 4 }));
+    await eventually(() => producer.send({ topic, messages }));
+    await producer.disconnect();
+  }
+
+  it('refuses a topic that was made again, although it holds more than before', async () => {
+    running = await start();
+    await running.bulk.publish(arrivals(stream, 20, 10));
+    await eventually(async () => expect(await effectsOf(dataSource, SERVICE)).toHaveLength(20));
+    await running.stop();
+    const topic = topicOf(events.DataArrived.topic, stream);
+    await makeAgain(topic, 400);
+    running = await start();
+    await eventually(() => expect(running?.fatal[0]?.message).toContain(`topic ${topic} was deleted and made again`));
+    // Said with what to do; afterwards it begins anew.
+    expect(running.fatal[0]?.message).toContain('Remove the rows of this topic from consumer_positions');
+    await running.stop();
+    await dataSource.query('DELETE FROM consumer_positions WHERE topic = $1', [topic]);
+    await dataSource.query('DELETE FROM producer_sequences WHERE topic = $1', [topic]);
+    running = await start();
+    await eventually(async () =>
+      expect(await dataSource.query('SELECT sum(next_offset)::int AS read FROM consumer_positions')).toEqual([
+        { read: 400 },
+      ]),
+    );
+    expect(running.fatal).toEqual([]);
+  }, 60_000);
+
+  it('notices while it runs that its topic was made again', async () => {
+    running = await start();
+    await running.bulk.publish(arrivals(stream, 20, 10));
+    await eventually(async () => expect(await effectsOf(dataSource, SERVICE)).toHaveLength(20));
+    const topic = topicOf(events.DataArrived.topic, stream);
+    await makeAgain(topic, 400);
+    await eventually(() => expect(running?.fatal[0]?.message).toContain('was deleted and made again'), {
+      timeoutMs: 40_000,
+    });
+    expect(await effectsOf(dataSource, SERVICE)).toHaveLength(20);
+  }, 60_000);
+
+  it('takes the id of its topic when it was written before topics had one', async () => {
+    running = await start();
+    await running.stop();
+    const ids = (): Promise<{ topic_id: string | null }[]> =>
+      dataSource.query('SELECT DISTINCT topic_id FROM consumer_positions');
+    const before = await ids();
+    expect(before).toEqual([{ topic_id: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
+    await dataSource.query('UPDATE consumer_positions SET topic_id = NULL');
+    running = await start();
+    expect(await ids()).toEqual(before);
+  }, 30_000);
 
   it('survives a database that drops every connection', async () => {
     running = await start();

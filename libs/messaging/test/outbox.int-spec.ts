@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { events, topicOf } from '@headrace/contracts';
 import { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import { createTestDatabase, eventually, uniqueName, testKafkaBrokers, type TestDatabase } from '@headrace/testing';
-import { silentLogger, type LogEvent } from '@headrace/messaging';
+import { EventTooLarge, silentLogger, type LogEvent } from '@headrace/messaging';
 import type { DataSource } from 'typeorm';
 import { StatusBoard } from '../src/group-status';
 import { KafkaLog } from '../src/kafka/kafka-log';
@@ -210,6 +210,11 @@ describe('outbox', () => {
     const refused = unitOfWork().run((transaction) =>
       Promise.resolve(transaction.publish(events.DataArrived, data, { stream, cause: null })),
     );
-    await expect(refused).rejects.toThrow('at most 1000000');
+    const error: unknown = await refused.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(EventTooLarge);
+    expect(error).toMatchObject({ eventType: events.DataArrived.type, key: 'k', limit: 1_000_000 });
+    expect((error as EventTooLarge).bytes).toBeGreaterThan(1_000_000);
+    expect((error as EventTooLarge).message).toContain('at most 1000000');
+    expect(await depth()).toBe(0);
   });
 });

@@ -32,7 +32,7 @@ function buildWhenStale(library) {
 export default async function globalSetup() {
   mkdirSync(join(repository, '.headrace'), { recursive: true });
   await withInstallLock(join(repository, '.headrace', 'install.lock'), say, () =>
-    ['embedded', 'testing'].forEach(buildWhenStale),
+    ['embedded', 'testing', 'contracts', 'messaging'].forEach(buildWhenStale),
   );
   const { startTestSystem } = createRequire(import.meta.url)('../dist/test-system.js');
   const system = await startTestSystem(say);

@@ -6,6 +6,8 @@ import type { MessagingLogger } from '../logger';
 import { KafkaConsumer } from './kafka-consumer';
 import { connectKafkaProducer } from './kafka-producer';
 import { createKafkaTopics } from './kafka-topics';
+import { PassingFaults } from './passing-faults';
+import { TopicIds } from './topic-ids';
 import { topicOffsets } from './topic-offsets';
 
 /** For calls that their caller repeats. */
@@ -13,6 +15,7 @@ const BRIEF: RetryOptions = { initialRetryTime: 50, maxRetryTime: 1000, retries:
 
 export class KafkaLog implements EventLog {
   private readonly kafka: Kafka;
+  private readonly ids: TopicIds;
   private connecting: Promise<Admin> | undefined;
 
   constructor(
@@ -20,6 +23,7 @@ export class KafkaLog implements EventLog {
     brokers: readonly string[],
     private readonly logger: MessagingLogger,
   ) {
+    const passing = new PassingFaults();
     this.kafka = new Kafka({
       clientId,
       brokers: [...brokers],
@@ -28,10 +32,13 @@ export class KafkaLog implements EventLog {
       logCreator: () => (entry) => {
         const { message, timestamp: _timestamp, logger: _name, ...fields } = entry.log;
         const text = `kafkajs ${entry.namespace}: ${message}`;
-        if (entry.level <= logLevel.WARN) logger.warn(fields, text);
+        const isFault = entry.level <= logLevel.WARN;
+        const { error } = fields as { readonly error?: unknown };
+        if (isFault && !passing.isPassing(`${message} ${String(error)}`)) logger.warn(fields, text);
         else logger.debug(fields, text);
       },
     });
+    this.ids = new TopicIds(this.kafka);
   }
 
   async clusterId(): Promise<string> {
@@ -40,6 +47,10 @@ export class KafkaLog implements EventLog {
 
   async topicNames(): Promise<Set<string>> {
     return new Set(await (await this.admin()).listTopics());
+  }
+
+  topicIds(topics: readonly string[]): Promise<Map<string, string>> {
+    return this.ids.of(topics);
   }
 
   async createTopics(topics: readonly TopicConfig[]): Promise<void> {
@@ -62,6 +73,7 @@ export class KafkaLog implements EventLog {
     const admin = await this.connecting?.catch(() => undefined);
     this.connecting = undefined;
     await admin?.disconnect();
+    await this.ids.close();
   }
 
   private admin(): Promise<Admin> {

@@ -3,6 +3,8 @@ import type { Admin, IResourceConfigEntry, ITopicConfig } from 'kafkajs';
 import { ownMaxBatchBytes } from '../log/limits';
 import type { TopicConfig } from '../log/port';
 
+/** Kafka's `default.replication.factor`. How many copies must confirm (`min.insync.replicas`) is the broker's matter, too. */
+const BROKERS_DEFAULT = -1;
 const LEADERS_TIMEOUT_MS = 30_000;
 const LEADERS_POLL_MS = 50;
 
@@ -50,5 +52,10 @@ function kafkaConfigOf(topic: TopicConfig): ITopicConfig {
   if (topic.cleanup === 'delete') configEntries.push({ name: 'retention.ms', value: String(topic.retentionMs) });
   const maxBytes = ownMaxBatchBytes(topic.name);
   if (maxBytes !== undefined) configEntries.push({ name: 'max.message.bytes', value: String(maxBytes) });
-  return { topic: topic.name, numPartitions: topic.partitions, replicationFactor: 1, configEntries };
+  return {
+    topic: topic.name,
+    numPartitions: topic.partitions,
+    replicationFactor: topic.replicationFactor ?? BROKERS_DEFAULT,
+    configEntries,
+  };
 }

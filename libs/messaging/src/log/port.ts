@@ -10,6 +10,8 @@ export interface TopicConfig {
   readonly cleanup: 'delete' | 'compact';
   /** Milliseconds; −1 keeps for ever. */
   readonly retentionMs: number;
+  /** Copies of each partition. Default: the broker's own default. */
+  readonly replicationFactor?: number;
 }
 
 export interface PartitionOffsets {
@@ -34,6 +36,8 @@ export interface EventLog {
   /** Identity of the cluster: positions belong to one. */
   clusterId(): Promise<string>;
   topicNames(): Promise<Set<string>>;
+  /** Ids of topics: one that was deleted and made again has another. Without those that do not exist or have none. */
+  topicIds(topics: readonly string[]): Promise<Map<string, string>>;
   /** Creates what is missing, leaves what exists as it is, and resolves when all of them can be written to. */
   createTopics(topics: readonly TopicConfig[]): Promise<void>;
   /** Of each partition, in no particular order. Rejects when the topic does not exist. */

@@ -104,6 +104,15 @@ class MemoryLog implements EventLog {
     return Promise.resolve(new Set(this.broker.topicNames()));
   }
 
+  topicIds(topics: readonly string[]): Promise<Map<string, string>> {
+    const ids = new Map<string, string>();
+    for (const name of topics) {
+      const topic = this.broker.topic(name);
+      if (topic) ids.set(name, topic.id);
+    }
+    return Promise.resolve(ids);
+  }
+
   createTopics(topics: readonly TopicConfig[]): Promise<void> {
     for (const topic of topics) this.broker.createTopic(topic);
     return Promise.resolve();

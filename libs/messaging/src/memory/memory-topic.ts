@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { ownMaxBatchBytes, USUAL_MAX_BATCH_BYTES } from '../log/limits';
 import type { LogMessage, PartitionOffsets } from '../log/port';
 import type { RawRecord } from '../types';
@@ -17,6 +18,8 @@ export function partitionOf(key: Uint8Array, partitions: number): number {
 }
 
 export class MemoryTopic {
+  /** Another one when it is made again. */
+  readonly id = randomUUID();
   private readonly partitions: RawRecord[][];
   private keyless = 0;
 

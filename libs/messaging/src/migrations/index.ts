@@ -1,5 +1,10 @@
 import { CreateMessagingTables1764000000000 } from './1764000000000-create-messaging-tables';
+import { IdentifyTopics1764000000020 } from './1764000000020-identify-topics';
 import { NameTheOutbox1764000000001 } from './1764000000001-name-the-outbox';
 
 /** Put before the service's own migrations: `migrations: [...messagingMigrations, ...]`. */
-export const messagingMigrations = [CreateMessagingTables1764000000000, NameTheOutbox1764000000001] as const;
+export const messagingMigrations = [
+  CreateMessagingTables1764000000000,
+  NameTheOutbox1764000000001,
+  IdentifyTopics1764000000020,
+] as const;

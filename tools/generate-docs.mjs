@@ -69,7 +69,9 @@ const lines = [
       `| \`${topic.name.replace('{stream}', '<stream>')}\` | ${topic.key} | ${topic.partitions} | ${retention(topic)} | ${topic.description} |`,
   ),
   '',
-  'What a consumer group could not accept goes to `<topic>.<group>.dlq` with the reason, the original bytes and headers.',
+  'What a consumer group could not accept goes to `<topic>.<group>.dlq` with the reason, the original bytes and headers; behind each such letter',
+  'stands, once it is settled, what became of it (`dlq_settled`: redriven or dropped, by whom and why). What people ask a group to do with its',
+  'letters stands on `<group>.redrive`, which that group alone reads: one partition, kept for ever ([ADR 15](adr/0015-redrive.md)).',
 ];
 for (const topic of Object.values(topics)) {
   lines.push('', `## \`${topic.name.replace('{stream}', '<stream>')}\``);

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { RolloutControl } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
+import { addDlqCommands } from './commands/dlq';
 import { describeWindow } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
@@ -320,6 +321,8 @@ events
       );
     }),
   );
+
+addDlqCommands(program);
 
 program
   .command('audit')

@@ -446,3 +446,8 @@ export function topicOf(topic: TopicDefinition, stream?: string): string {
 export function deadLetterTopicOf(topic: string, group: string): string {
   return `${topic}.${group}.dlq`;
 }
+
+/** What people ask a consumer group to do with its dead letters: one topic for each group, so its order is theirs. */
+export function redriveTopicOf(group: string): string {
+  return `${group}.redrive`;
+}

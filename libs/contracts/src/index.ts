@@ -2,6 +2,7 @@ export {
   deadLetterTopicOf,
   events,
   eventsByType,
+  redriveTopicOf,
   topicOf,
   topics,
   type Codec,

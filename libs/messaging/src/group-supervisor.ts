@@ -112,7 +112,10 @@ export class GroupSupervisor {
     this.resolveJoined();
   }
 
-  /** Own topics are created; foreign ones belong to others and are waited for. */
+  /**
+   * Own topics are created; foreign ones belong to others and are waited for. A group that reads anything also reads what
+   * people ask it to do with its dead letters.
+   */
   private async wantedTopics(): Promise<string[]> {
     const { group, routes, logger } = this.context;
     const own = routes.ownTopics();
@@ -125,7 +128,10 @@ export class GroupSupervisor {
         logger.warn({ group, topic }, 'foreign topic does not exist yet, waiting for it');
     }
     this.missing = missing;
-    return [...own, ...foreign.filter((topic) => existing.has(topic))].sort();
+    const wanted = [...own, ...foreign.filter((topic) => existing.has(topic))];
+    if (wanted.length === 0) return [];
+    await createTopics(this.log, [routes.redriveTopic]);
+    return [...wanted, routes.redriveTopic].sort();
   }
 }
 

@@ -5,11 +5,13 @@ import type { GroupContext } from './group-context';
 import { callHandler, type Answer } from './handler-call';
 import { HandlerTransaction } from './handler-transaction';
 import { argumentOf, classify, nameOf, type Handled, type Item } from './items';
+import { recordLetter } from './letter-table';
 import { metrics } from './metrics';
 import { Observations } from './observations';
 import type { OutboxRow } from './outbox';
 import { blockedKeys, park } from './parked';
 import type { PartitionId } from './positions';
+import { obey } from './redrive';
 import { readSequences, type Sequences } from './sequences';
 import { keyOf } from './stored-record';
 import type { Outcome, RawRecord } from './types';
@@ -62,11 +64,14 @@ export class Handling {
       } else if (item.route?.deadLetter === 'park-key' && blocked.has(keyOf(item.record).toString('latin1'))) {
         await this.parkBehind(item.record, nameOf(item));
         index += 1;
+      } else if (item.kind === 'redrive') {
+        await obey(this.context, this.runner, item.command, this);
+        index += 1;
       } else if (item.kind === 'dead') {
         if (item.route?.deadLetter === 'park-key') {
           throw new Undone({ kind: 'rejected', letter: item.letter }, item.record.offset);
         }
-        this.deadLetter(item.record, nameOf(item), item.letter);
+        await this.deadLetter(item.record, nameOf(item), item.letter, false);
         index += 1;
       } else {
         const run = item.route.kind === 'event' ? [item] : runFrom(items, index, blocked);
@@ -76,8 +81,10 @@ export class Handling {
     }
   }
 
-  deadLetter(record: RawRecord, type: string, letter: DeadLetter): void {
-    this.outgoing.push(deadLetterRow(record, this.context.group, letter));
+  /** `keyParked`: later events of the key wait until this one is redriven or dropped. */
+  async deadLetter(record: RawRecord, type: string, letter: DeadLetter, keyParked: boolean): Promise<void> {
+    const died = await recordLetter(this.runner, this.id, record.offset);
+    this.outgoing.push(deadLetterRow(record, this.context.group, letter, { ...died, keyParked }));
     this.observations.deadLettered(type, letter.reason);
     this.context.logger.warn(
       { ...this.id, offset: record.offset, type, reason: letter.reason, code: letter.code, fault: letter.message },
@@ -145,7 +152,7 @@ export class Handling {
     const failure = failureOfOutcome(outcome);
     if (!inPlace || failure.kind === 'transient' || failure.kind === 'fault')
       throw new Undone(failure, item.record.offset);
-    if (failure.kind === 'rejected') this.deadLetter(item.record, item.route.name, failure.letter);
+    if (failure.kind === 'rejected') await this.deadLetter(item.record, item.route.name, failure.letter, false);
     else await this.parkWaiting(item, failure.waitsFor);
   }
 

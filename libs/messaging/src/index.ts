@@ -1,4 +1,5 @@
 export type * from './types';
+export type { Letter, LetterState } from './dead-letter-fold';
 export { DEAD_LETTER_HEADERS, type DeadLetterReason } from './dead-letters';
 export { EventTooLarge } from './handler-transaction';
 export {
@@ -15,7 +16,9 @@ export { KafkaEventServer } from './kafka-event-server';
 export { silentLogger, type MessagingLogger } from './logger';
 export { MessagingModule, type MessagingAsyncOptions } from './messaging.module';
 export { messagingMigrations } from './migrations';
+export { openDeadLetters, type DeadLetters, type RedriveRequest } from './open-dead-letters';
 export { openLogReader } from './open-log-reader';
+export type { RedriveAction } from './redrive-command';
 export { defaultTuning, type MessagingOptions, type Tuning } from './options';
 export {
   BULK_PUBLISHER,

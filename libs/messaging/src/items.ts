@@ -1,6 +1,7 @@
 // Observe and decode: what a record of the log is for one group.
 import type { DeadLetter } from './dead-letters';
 import { decode, typeOf } from './envelope';
+import { decodeRedrive, type RedriveCommand } from './redrive-command';
 import type { GroupRoutes, Route } from './routes';
 import type { RawRecord, ReceivedEvent } from './types';
 
@@ -15,11 +16,19 @@ export type Item =
       readonly route: Route | undefined;
     }
   | { readonly kind: 'event'; readonly record: RawRecord; readonly route: Route; readonly event: ReceivedEvent }
-  | { readonly kind: 'record'; readonly record: RawRecord; readonly route: Route };
+  | { readonly kind: 'record'; readonly record: RawRecord; readonly route: Route }
+  /** What a person asks about a letter. */
+  | {
+      readonly kind: 'redrive';
+      readonly record: RawRecord;
+      readonly command: RedriveCommand;
+      readonly route: undefined;
+    };
 
 export type Handled = Extract<Item, { route: Route; kind: 'event' | 'record' }>;
 
 export function classify(record: RawRecord, routes: GroupRoutes): Item {
+  if (record.topic === routes.redriveTopic) return classifyRedrive(record);
   if (routes.records && routes.isForeign(record.topic)) return { kind: 'record', record, route: routes.records };
   const decoded = decode(record);
   if (decoded.kind === 'event') {
@@ -40,9 +49,17 @@ export function classify(record: RawRecord, routes: GroupRoutes): Item {
   return { kind: 'dead', record, route, letter };
 }
 
+function classifyRedrive(record: RawRecord): Item {
+  const command = decodeRedrive(record);
+  if (!('fault' in command)) return { kind: 'redrive', record, command, route: undefined };
+  const letter: DeadLetter = { reason: 'undecodable', code: 'invalid_redrive', message: command.fault };
+  return { kind: 'dead', record, route: undefined, letter };
+}
+
 /** Label of metrics: bounded by the catalogue. */
 export function nameOf(item: Item): string {
   if (item.kind === 'event' || item.kind === 'record') return item.route.name;
+  if (item.kind === 'redrive') return 'redrive';
   return item.kind === 'dead' ? (item.route?.name ?? 'unknown') : 'skipped';
 }
 

@@ -1,8 +1,7 @@
 import { asError } from './faults';
 import type { EventLog, LogBatch } from './log/port';
-import { EventDecoder, privateConsumer } from './log-reader-events';
-import type { MessagingLogger } from './logger';
-import type { LogEvent } from './types';
+import { privateConsumer } from './log-reader-events';
+import type { RawRecord } from './types';
 
 /** Short, because stopping waits for the fetch under way; what is read is there already, so nothing else waits. */
 const MAX_WAIT_MS = 50;
@@ -12,21 +11,21 @@ export interface OffsetRange {
   readonly to: number;
 }
 
-export interface RangeOptions {
+export interface RangeOptions<E> {
   readonly log: EventLog;
   readonly service: string;
-  readonly logger: MessagingLogger;
   readonly topic: string;
   /** None empty, all within the log. */
   readonly ranges: ReadonlyMap<number, OffsetRange>;
-  readonly onBatch: (events: LogEvent[]) => Promise<void> | void;
+  /** Undefined: passed over. */
+  readonly decode: (record: RawRecord) => E | undefined;
+  readonly onBatch: (events: E[]) => Promise<void> | void;
 }
 
-export async function readRanges(options: RangeOptions): Promise<void> {
-  const { log, service, logger, topic, ranges } = options;
+export async function readRanges<E>(options: RangeOptions<E>): Promise<void> {
+  const { log, service, topic, ranges, decode } = options;
   const consumer = privateConsumer(log, service, MAX_WAIT_MS);
   const next = new Map([...ranges].map(([partition, { from }]) => [partition, from]));
-  const decoder = new EventDecoder(topic, logger);
   let failed = false;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -44,10 +43,10 @@ export async function readRanges(options: RangeOptions): Promise<void> {
         const range = ranges.get(batch.partition);
         const from = next.get(batch.partition);
         if (failed || range === undefined || from === undefined) return;
-        const events: LogEvent[] = [];
+        const events: E[] = [];
         for (const record of batch.records) {
           if (record.offset < from || record.offset >= range.to) continue;
-          const event = decoder.decode(record);
+          const event = decode(record);
           if (event) events.push(event);
         }
         next.set(batch.partition, Math.max(from, batch.end));

@@ -1,6 +1,7 @@
 import type { EventLog } from './log/port';
 import type { MessagingLogger } from './logger';
 import { Broadcast } from './log-reader-broadcast';
+import { EventDecoder } from './log-reader-events';
 import { readRanges, type OffsetRange } from './log-reader-range';
 import { createTopics, isCatalogueTopic } from './topics';
 import type { BroadcastSubscription, LogEvent, LogReader } from './types';
@@ -56,12 +57,13 @@ export class EventLogReader implements LogReader {
         );
       }
     }
+    const decoder = new EventDecoder(topic, this.logger);
     await readRanges({
       log: this.log,
       service: this.service,
-      logger: this.logger,
       topic,
       ranges: wanted,
+      decode: (record) => decoder.decode(record),
       onBatch,
     });
   }

@@ -12,6 +12,7 @@ import { failureOf, failureOfOutcome, Handling, type Failure } from './handling'
 import { argumentOf, classify, nameOf, type Handled } from './items';
 import { metrics } from './metrics';
 import { writeOutbox } from './outbox';
+import { settleRedriven } from './redrive';
 import { dueOffsets, lockParked, markDead, postpone, unpark, type ParkedEvent } from './parked';
 import type { PartitionId } from './positions';
 
@@ -146,6 +147,7 @@ export class ParkedRetrier {
       if (outcome && outcome.kind !== 'done') throw new Failed(failureOfOutcome(outcome));
       handling.observations.settled(item.route.name, 'done', item.kind === 'event' ? item.event.timeMicros : undefined);
       await unpark(runner, id, offset);
+      if (parked.record.redriveOf !== undefined) await settleRedriven(runner, id, parked.record, handling);
       await forgetAttempts(runner, id, offset, offset + 1);
       await writeOutbox(runner, handling.outgoing);
       return true;
@@ -175,7 +177,7 @@ export class ParkedRetrier {
       const expiresAtMs = parked.expiresAtMs ?? Date.now() + expiryMs;
       const letter = letterOf(failure, expiresAtMs, exhausted);
       if (letter) {
-        handling.deadLetter(parked.record, nameOf(item), letter);
+        await handling.deadLetter(parked.record, nameOf(item), letter, parked.blocksKey);
         if (parked.blocksKey) await markDead(runner, id, offset);
         else await unpark(runner, id, offset);
         await forgetAttempts(runner, id, offset, offset + 1);

@@ -41,6 +41,35 @@ export async function park(runner: QueryRunner, group: string, parking: Parking)
   );
 }
 
+/** Hands a dead event to the retrier again: in its own place, where its key waits for it. */
+export async function revive(
+  runner: QueryRunner,
+  group: string,
+  record: RawRecord,
+  redrive: { readonly letterId: string; readonly blocksKey: boolean },
+): Promise<void> {
+  await runner.query(
+    `INSERT INTO parked_events (consumer_group, topic, partition, source_offset, record_key, timestamp_ms, headers, value,
+                                state, blocks_key, waits_for, redrive_of)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9, 'its redrive', $10)
+     ON CONFLICT (consumer_group, topic, partition, source_offset)
+     DO UPDATE SET state = 'waiting', waits_for = EXCLUDED.waits_for, redrive_of = EXCLUDED.redrive_of, tries = 0,
+                   expires_at = NULL, next_try_at = now()`,
+    [
+      group,
+      record.topic,
+      record.partition,
+      record.offset,
+      keyOf(record),
+      record.timestampMs,
+      JSON.stringify(storeHeaders(record.headers)),
+      record.value,
+      redrive.blocksKey,
+      redrive.letterId,
+    ],
+  );
+}
+
 /** Which of these keys must wait, as latin1 strings of their bytes. */
 export async function blockedKeys(
   runner: QueryRunner,
@@ -58,6 +87,7 @@ export async function blockedKeys(
 }
 
 export interface ParkedEvent {
+  /** With `redriveOf` when a redrive brings it again. */
   readonly record: RawRecord;
   readonly state: ParkedState;
   readonly blocksKey: boolean;
@@ -66,7 +96,7 @@ export interface ParkedEvent {
 }
 
 const COLUMNS = `topic, partition, source_offset, record_key, timestamp_ms, headers, value, state, blocks_key, tries,
-  extract(epoch FROM expires_at) * 1000 AS expires_at_ms`;
+  redrive_of, extract(epoch FROM expires_at) * 1000 AS expires_at_ms`;
 
 interface Row {
   topic: string;
@@ -79,10 +109,11 @@ interface Row {
   state: ParkedState;
   blocks_key: boolean;
   tries: number;
+  redrive_of: string | null;
   expires_at_ms: string | null;
 }
 
-/** Offsets that are due and behind nothing, oldest first. */
+/** Offsets that are due and behind nothing, oldest first. Redriven events of a key follow each other in any case. */
 export async function dueOffsets(
   runner: QueryRunner,
   group: string,
@@ -92,10 +123,12 @@ export async function dueOffsets(
     runner,
     `SELECT topic, partition, source_offset FROM parked_events p
       WHERE consumer_group = $1 AND state <> 'dead' AND next_try_at <= now()
-        AND NOT (blocks_key AND EXISTS (
+        AND NOT ((blocks_key OR redrive_of IS NOT NULL) AND EXISTS (
               SELECT 1 FROM parked_events e
                WHERE e.consumer_group = p.consumer_group AND e.topic = p.topic AND e.partition = p.partition
-                 AND e.record_key = p.record_key AND e.source_offset < p.source_offset AND e.blocks_key))
+                 AND e.record_key = p.record_key AND e.source_offset < p.source_offset
+                 AND ((e.blocks_key AND p.blocks_key)
+                   OR (e.redrive_of IS NOT NULL AND p.redrive_of IS NOT NULL AND e.state <> 'dead'))))
       ORDER BY topic, partition, source_offset LIMIT $2`,
     [group, limit],
   );
@@ -130,6 +163,7 @@ export async function lockParked(
       key: row.record_key.length === 0 ? null : row.record_key,
       value: row.value,
       headers: restoreHeaders(row.headers),
+      ...(row.redrive_of === null ? {} : { redriveOf: row.redrive_of }),
     },
     state: row.state,
     blocksKey: row.blocks_key,

@@ -175,8 +175,9 @@ export class PartitionProcessor {
       if (failure.kind === 'not-yet' && (item.kind === 'event' || item.kind === 'record')) {
         await handling.parkWaiting(item, failure.waitsFor);
       } else if (failure.kind === 'rejected' || failure.kind === 'fault') {
-        handling.deadLetter(record, nameOf(item), failure.letter);
-        if (item.kind !== 'skip' && item.route?.deadLetter === 'park-key') {
+        const keyParked = item.kind !== 'skip' && item.route?.deadLetter === 'park-key';
+        await handling.deadLetter(record, nameOf(item), failure.letter, keyParked);
+        if (keyParked) {
           await park(runner, this.context.group, {
             record,
             state: 'dead',

@@ -1,5 +1,5 @@
 // Which handler a record goes to, for each consumer group.
-import { topicOf, type EventDefinition } from '@headrace/contracts';
+import { redriveTopicOf, topicOf, type EventDefinition } from '@headrace/contracts';
 import type { Binding } from './handlers';
 import type { TopicSelection } from './topic-subscriptions';
 import { isCatalogueTopic } from './topics';
@@ -22,12 +22,15 @@ const NOT_YET_EXPIRY_MS = 600_000;
 export class GroupRoutes {
   private readonly byType = new Map<string, Route>();
   private readonly definitions = new Map<string, EventDefinition<unknown>>();
+  readonly redriveTopic: string;
   records: Route | undefined;
 
   constructor(
     readonly group: string,
     private readonly selection: TopicSelection,
-  ) {}
+  ) {
+    this.redriveTopic = redriveTopicOf(group);
+  }
 
   add(binding: Binding, invoke: Invoke): void {
     const { deadLetter, notYetExpiryMs = NOT_YET_EXPIRY_MS } = binding.options;

@@ -134,7 +134,16 @@ describe('outgoing records', () => {
       value: Buffer.from([1]),
       headers: { h: Buffer.from('x') },
     };
-    const row = deadLetterRow(record, 'g', { reason: 'rejected', code: 'no', message: 'no\0no' });
+    const row = deadLetterRow(
+      record,
+      'g',
+      { reason: 'rejected', code: 'no', message: 'no\0no' },
+      {
+        id: 'l1',
+        attempt: 2,
+        keyParked: true,
+      },
+    );
     expect(row).toMatchObject({ topic: 't.g.dlq', key: record.key, value: record.value });
     expect(row.headers).toMatchObject({
       h: 'x',
@@ -143,6 +152,9 @@ describe('outgoing records', () => {
       dlq_partition: '3',
       dlq_offset: '9',
       dlq_group: 'g',
+      dlq_id: 'l1',
+      dlq_attempt: '2',
+      dlq_key_parked: 'true',
     });
   });
 });

@@ -14,7 +14,7 @@ export function isCatalogueTopic(name: string): boolean {
   return patterns.some(({ pattern }) => pattern.test(name));
 }
 
-/** As the catalogue has it; dead letters and unknown names get one partition and are kept for ever. */
+/** As the catalogue has it; dead letters, redrives and unknown names get one partition and are kept for ever. */
 export function topicConfigOf(name: string): TopicConfig {
   const found = patterns.find(({ pattern }) => pattern.test(name))?.definition;
   if (!found) return { name, partitions: 1, cleanup: 'delete', retentionMs: -1 };

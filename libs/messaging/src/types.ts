@@ -37,6 +37,11 @@ export interface RawRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer>>;
+  /**
+   * Set when a redrive brings the record again: the letter's id. What is published from it needs an identity of its own,
+   * or consumers take it for a repeat of what came after it.
+   */
+  readonly redriveOf?: string;
 }
 
 /**

@@ -13,6 +13,8 @@ export interface UpstreamRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer>>;
+  /** Set when a redrive brings it again. */
+  readonly redriveOf?: string;
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;

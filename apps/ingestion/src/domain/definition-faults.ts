@@ -32,9 +32,9 @@ export function faultsOf(stream: DataStream, others: readonly DataStream[]): str
   return faults;
 }
 
-/** Headrace's own topics and dead letters, and the two names that Kafka refuses. */
+/** Headrace's own topics, dead letters and redrives, and the two names that Kafka refuses. */
 function isOwnTopic(name: string): boolean {
-  if (/^\.{1,2}$|\.dlq$|^__/.test(name)) return true;
+  if (/^\.{1,2}$|\.(dlq|redrive)$|^__/.test(name)) return true;
   return Object.values(topics).some((topic) => {
     const [before = '', after] = topic.name.split('{stream}');
     return after === undefined ? name === before : name.startsWith(before) && name.endsWith(after);

@@ -12,6 +12,12 @@ export function originId(record: UpstreamRecord): string {
   return `${record.topic}/${record.partition}/${record.offset}`;
 }
 
+/** Records of one partition rise in their offset. A redriven one comes behind later ones, so it is a producer of its own. */
+export function producerOf({ topic, partition, offset, redriveOf }: UpstreamRecord): BulkMessage<unknown>['producer'] {
+  const shard = `${topic}/${partition}`;
+  return { shard: redriveOf === undefined ? shard : `${shard}/redrive/${redriveOf}`, sequence: offset };
+}
+
 /** The upstream event, as the cause of what it becomes; null when its id could not be read. */
 function upstreamCause({ upstreamId, correlationId, traceparent }: Judged): Cause | null {
   if (upstreamId === undefined) return null;
@@ -44,7 +50,7 @@ function bulk<T>(
     definition: definition as unknown as EventDefinition<unknown>,
     data,
     id: originId(record),
-    producer: { shard: `${record.topic}/${record.partition}`, sequence: record.offset },
+    producer: producerOf(record),
     cause: upstreamCause(judged),
     stream,
     key,

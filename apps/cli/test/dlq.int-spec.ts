@@ -102,7 +102,7 @@ describe('headrace dlq', () => {
     expect(shown).toContain('parked keys that would be freed: a, b, c');
     const { letters } = await list();
     expect(letters.map(({ state }) => state)).toEqual(['open', 'open', 'open']);
-    expect(service.applied).toEqual(['a1']);
+    expect(await service.applied()).toEqual(['a1']);
   });
 
   it('wants to know which letters are meant', async () => {
@@ -122,7 +122,7 @@ describe('headrace dlq', () => {
     const shown = await printed(() => repair(connection, 'drop', letter?.event, repairs({ reason: 'a test order' })));
     expect(shown).toContain('1 now dropped');
     expect(shown).toContain('parked keys that are freed: c');
-    await eventually(() => expect(service.applied).toEqual(['a1', 'c2']));
+    await eventually(async () => expect(await service.applied()).toEqual(['a1', 'c2']));
     await expect(repair(connection, 'redrive', letter?.event, repairs())).rejects.toThrow('dropped by ada');
   });
 
@@ -130,8 +130,9 @@ describe('headrace dlq', () => {
     service.mend();
     const shown = await printed(() => repair(connection, 'redrive', undefined, repairs()));
     expect(shown).toContain('2 now redriven');
-    await eventually(() => expect([...service.applied].sort()).toEqual(['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c2']));
-    expect(service.applied.filter((id) => id.startsWith('a'))).toEqual(['a1', 'a2', 'a3', 'a4']);
+    const all = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c2'];
+    await eventually(async () => expect((await service.applied()).sort()).toEqual(all));
+    expect((await service.applied()).filter((id) => id.startsWith('a'))).toEqual(['a1', 'a2', 'a3', 'a4']);
     expect((await list()).letters).toEqual([]);
     const states = (await list({ settled: true })).letters.map(({ state }) => state);
     expect(states.sort()).toEqual(['dropped by ada', 'redriven by ada', 'redriven by ada']);

@@ -15,6 +15,7 @@ import {
   type Outcome,
   type ReceivedEvent,
   type TopicSubscriptions,
+  type Transaction,
 } from '@headrace/messaging';
 import { createTestDatabase, testKafkaBrokers, uniqueName } from '@headrace/testing';
 import { DataSource } from 'typeorm';
@@ -25,8 +26,7 @@ export class RefusingService {
   private constructor(
     readonly group: string,
     readonly stream: string,
-    /** Upstream ids that were applied, in order. */
-    readonly applied: readonly string[],
+    private readonly dataSource: DataSource,
     private readonly refused: Set<string>,
     private readonly publisher: BulkPublisher,
     readonly stop: () => Promise<void>,
@@ -42,18 +42,18 @@ export class RefusingService {
       poolSize: 15,
     }).initialize();
     await dataSource.runMigrations();
+    await dataSource.query('CREATE TABLE applied (nth bigserial, upstream_id text)');
     const [group, stream] = [uniqueName('refusing'), uniqueName('stream')];
     const still = new Set(refused);
-    const applied: string[] = [];
 
     @Controller()
     class Refusing {
       @OnEvent(events.DataArrived, { deadLetter: 'park-key' })
-      on(event: ReceivedEvent<DataArrived>): Promise<Outcome> {
+      async on(event: ReceivedEvent<DataArrived>, transaction: Transaction): Promise<Outcome> {
         const id = event.data.upstreamId;
-        if (still.has(id)) return Promise.resolve({ kind: 'rejected', code: 'not_mine', message: `refuses ${id}` });
-        applied.push(id);
-        return Promise.resolve({ kind: 'done' });
+        if (still.has(id)) return { kind: 'rejected', code: 'not_mine', message: `refuses ${id}` };
+        await transaction.query('INSERT INTO applied (upstream_id) VALUES ($1)', [id]);
+        return { kind: 'done' };
       }
     }
     @Global()
@@ -70,11 +70,17 @@ export class RefusingService {
     app.get<TopicSubscriptions>(TOPIC_SUBSCRIPTIONS).set(group, events.DataArrived, [stream]);
     await app.startAllMicroservices();
     const publisher = app.get<BulkPublisher>(BULK_PUBLISHER);
-    return new RefusingService(group, stream, applied, still, publisher, async () => {
+    return new RefusingService(group, stream, dataSource, still, publisher, async () => {
       await app.close();
       await dataSource.destroy();
       await database.drop();
     });
+  }
+
+  /** Upstream ids that were applied, in order. */
+  async applied(): Promise<string[]> {
+    const found: unknown = await this.dataSource.query('SELECT upstream_id FROM applied ORDER BY nth');
+    return (found as { upstream_id: string }[]).map((row) => row.upstream_id);
   }
 
   mend(): void {

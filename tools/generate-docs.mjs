@@ -1,11 +1,12 @@
 // docs/events.md from the event catalogue and the protos' own comments.
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { repository } from './child.mjs';
+import { readProtos } from './protos.mjs';
 
 const run = promisify(execFile);
 await run(process.execPath, [join(repository, 'tools', 'compile.mjs'), 'src', 'dist'], {
@@ -13,38 +14,13 @@ await run(process.execPath, [join(repository, 'tools', 'compile.mjs'), 'src', 'd
 });
 const require = createRequire(join(repository, 'package.json'));
 const { events, topics } = require('@headrace/contracts');
-const { stdout: image } = await run(join(repository, 'node_modules', '.bin', 'buf'), ['build', '-o', '-#format=json'], {
-  cwd: repository,
-  maxBuffer: 64 * 1024 * 1024,
-});
-
-/** Full message name → { fields, comment } from the compiled protos. */
-const messages = new Map();
-for (const file of JSON.parse(image).file) {
-  const comments = new Map(
-    (file.sourceCodeInfo?.location ?? []).map(({ path, leadingComments }) => [
-      (path ?? []).join('.'),
-      (leadingComments ?? '').trim(),
-    ]),
-  );
-  (file.messageType ?? []).forEach((message, index) => {
-    messages.set(`${file.package}.${message.name}`, {
-      fields: (message.field ?? []).map((field, position) => ({
-        field,
-        comment: comments.get(`4.${index}.2.${position}`) ?? '',
-      })),
-      nested: new Map(
-        (message.nestedType ?? []).map((nested) => [`.${file.package}.${message.name}.${nested.name}`, nested]),
-      ),
-    });
-  });
-}
+const { messages } = await readProtos();
 
 const oneLine = (text) => text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
 
-function typeOf({ type, typeName, label }, nested) {
-  const entry = typeName && nested.get(typeName);
-  if (entry?.options?.mapEntry) return `map<${typeOf(entry.field[0], nested)}, ${typeOf(entry.field[1], nested)}>`;
+function typeOf({ type, typeName, label }) {
+  const entry = typeName && messages.get(typeName.slice(1));
+  if (entry?.options?.mapEntry) return `map<${typeOf(entry.field[0])}, ${typeOf(entry.field[1])}>`;
   const name = typeName ? typeName.split('.').at(-1) : type.replace('TYPE_', '').toLowerCase();
   return label === 'LABEL_REPEATED' ? `${name}[]` : name;
 }
@@ -58,7 +34,7 @@ const lines = [
   '',
   'On the wire every event is a CloudEvent in Kafka binary mode: headers `ce_id`, `ce_source`, `ce_type`, `ce_time`, `ce_subject`,',
   '`ce_correlationid`, `ce_causationid`, `ce_producershard`, `ce_producersequence` and `traceparent`; the value is the protobuf message.',
-  'All times are microseconds since 1970-01-01T00:00:00Z.',
+  'All times are microseconds since 1970-01-01T00:00:00Z. For tools: [asyncapi.yaml](asyncapi.yaml).',
   '',
   '## Topics',
   '',
@@ -86,8 +62,8 @@ for (const topic of Object.values(topics)) {
       '| # | field | type | meaning |',
       '|---|---|---|---|',
     );
-    for (const { field, comment } of message.fields)
-      lines.push(`| ${field.number} | \`${field.name}\` | ${typeOf(field, message.nested)} | ${oneLine(comment)} |`);
+    for (const field of message.field)
+      lines.push(`| ${field.number} | \`${field.name}\` | ${typeOf(field)} | ${oneLine(field.comment)} |`);
   }
 }
 const target = join(repository, 'docs', 'events.md');

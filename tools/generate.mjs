@@ -1,5 +1,4 @@
 // npm run generate: everything that is made from proto/, from the event catalogue and from deploy/grafana/src.
-import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { repository, runChild, runScript } from './child.mjs';
 import { ensureInstalled } from './install.mjs';
@@ -10,8 +9,10 @@ await runScript(async () => {
   // buf finds ts-proto's plugin on the PATH.
   const environment = { PATH: `${programs}${delimiter}${process.env.PATH}` };
   const code = await runChild(join(programs, 'buf'), ['generate'], { environment });
-  const documents = join(repository, 'tools', 'generate-docs.mjs');
-  if (code !== 0 || !existsSync(documents)) return code;
-  const dashboards = join(repository, 'tools', 'generate-dashboards.mjs');
-  return (await runChild(process.execPath, [documents])) || runChild(process.execPath, [dashboards]);
+  if (code !== 0) return code;
+  for (const script of ['generate-docs.mjs', 'generate-asyncapi.mjs', 'generate-dashboards.mjs']) {
+    const failed = await runChild(process.execPath, [join(repository, 'tools', script)]);
+    if (failed !== 0) return failed;
+  }
+  return 0;
 });

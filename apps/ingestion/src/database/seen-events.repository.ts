@@ -1,7 +1,7 @@
 import type { Queries } from './sql';
 
 /**
- * Enters ids of acceptable records; returns those that were not there. Two partitions may bring one id at the same time:
+ * Enters identities of acceptable records; returns those that were not there. Two partitions may bring one at the same time:
  * the later transaction waits for the earlier. Sorted, so that they cannot wait for each other.
  */
 export async function enterEvents(queries: Queries, stream: string, ids: readonly string[]): Promise<Set<string>> {

@@ -71,7 +71,7 @@ describe('judging a record', () => {
       ['a time without offset', { headers: { ce_time: '2025-06-01T12:00:00' } }],
       ['an id with U+0000', { id: 'a\0b' }],
       ['an endless id', { id: 'x'.repeat(600) }],
-      ['data that are no JSON', { headers: { 'content-type': 'application/avro' } }],
+      ['data that are neither JSON nor protobuf', { headers: { 'content-type': 'application/avro' } }],
       ['another character set', { headers: { 'content-type': 'application/json; charset=latin1' } }],
       ['structured mode without id', structured({ id: undefined })],
       ['structured mode with a number as id', structured({ id: 7 })],

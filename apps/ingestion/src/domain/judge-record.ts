@@ -1,5 +1,6 @@
 import type { Value } from '@headrace/contracts/proto/common/v1/common';
-import { readCloudEvent, textOf, type CloudEvent, type JsonObject, type UpstreamRecord } from './cloud-event';
+import { readCloudEvent, type CloudEvent, type UpstreamRecord } from './cloud-event';
+import { textOf, type JsonObject } from './cloud-event-data';
 import type { StreamRules } from './stream-rules';
 import { found, shown, type Violation } from './violation';
 
@@ -12,8 +13,10 @@ const CLOCK_TOLERANCE_MICROS = 5 * 60 * 1_000_000;
 export interface AcceptedRecord {
   readonly kind: 'accepted';
   readonly record: UpstreamRecord;
-  /** CloudEvents id: what repeats are recognised by. */
+  /** CloudEvents id. */
   readonly upstreamId: string;
+  /** What repeats are recognised by: CloudEvents source and id, since an id is unique only within its source. */
+  readonly identity: string;
   readonly correlationId: string;
   readonly traceparent: string | undefined;
   readonly key: string;
@@ -70,13 +73,15 @@ export function judgeRecord(rules: StreamRules, record: UpstreamRecord, clockMic
     });
   }
   const warnings = checkExpectations(rules, fields, violations);
-  if (violations.length > 0 || key === undefined || eventTimeMicros === undefined || event.id === undefined) {
+  if (violations.length > 0 || key === undefined || eventTimeMicros === undefined || !event.id || !event.source) {
     return rejected(record, violations, event, { key, eventTimeMicros });
   }
   return {
     kind: 'accepted',
     record,
     upstreamId: event.id,
+    // A source holds no spaces.
+    identity: `${event.source} ${event.id}`,
     correlationId: event.correlationId ?? event.id,
     traceparent: event.traceparent,
     key,

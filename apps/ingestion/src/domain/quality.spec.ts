@@ -41,7 +41,7 @@ describe('counting windows', () => {
       rejected(recordOf({ id: 'c', data: orderOf({ placed: '2025-06-03T10:00:00Z', items: 0 }) })),
       accepted(recordOf({ id: 'a', data: orderOf({ placed: '2025-06-02T10:00:00Z' }) })),
     ];
-    const sorted = sortBatch(judgements, new Set(['a']), undefined, 0);
+    const sorted = sortBatch(judgements, new Set(['/shop a']), undefined, 0);
     const reached = Date.UTC(2025, 5, 1, 5) * 1_000;
 
     const windows = countWindows(judgements, sorted, reached, DAY);

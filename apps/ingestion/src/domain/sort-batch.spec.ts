@@ -17,12 +17,16 @@ function good(id: string, knownSecond?: number): Judgement {
   return accepted(recordOf({ id, data: orderOf({ known }) }), rules);
 }
 
+function from(source: string, id: string): Judgement {
+  return accepted(recordOf({ id, data: orderOf(), headers: { ce_source: source } }), rules);
+}
+
 function bad(id: string): Judgement {
   return rejected(recordOf({ id, value: 'x' }), rules);
 }
 
 function sort(judgements: Judgement[], fresh: string[], lastKnown?: number) {
-  const sorted = sortBatch(judgements, new Set(fresh), lastKnown, CLOCK);
+  const sorted = sortBatch(judgements, new Set(fresh.map((id) => `/shop ${id}`)), lastKnown, CLOCK);
   return {
     accepted: sorted.accepted.map(({ accepted: one, knownTimeMicros }) => [one.upstreamId, knownTimeMicros]),
     rejected: sorted.rejected.map((one) => one.upstreamId),
@@ -32,6 +36,13 @@ function sort(judgements: Judgement[], fresh: string[], lastKnown?: number) {
 }
 
 describe('sorting a batch', () => {
+  it('keeps two records of one id from two sources: ids are unique within their source', () => {
+    const fresh = new Set(['/shop 1', '/till 1']);
+    const sorted = sortBatch([from('/shop', '1'), from('/till', '1'), from('/shop', '1')], fresh, undefined, CLOCK);
+    expect(sorted.accepted).toHaveLength(2);
+    expect(sorted.duplicates).toBe(1);
+  });
+
   it('drops what an earlier batch accepted and what repeats within this one', () => {
     const sorted = sort([good('a', 1), good('b', 2), good('a', 3), good('old', 4)], ['a', 'b']);
     expect(sorted.accepted).toEqual([

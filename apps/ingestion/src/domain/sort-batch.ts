@@ -14,9 +14,9 @@ export interface SortedBatch {
 }
 
 /**
- * Drops repeats and assigns known times, in the order of the log. `fresh`: ids of this batch that no earlier batch
- * accepted; an id's first record is the one that counts. Known time never goes back within a partition of the upstream
- * topic, whatever was declared.
+ * Drops repeats and assigns known times, in the order of the log. `fresh`: identities of this batch that no earlier
+ * batch accepted; the first record of each is the one that counts. Known time never goes back within a partition of
+ * the upstream topic, whatever was declared.
  */
 export function sortBatch(
   judgements: readonly Judgement[],
@@ -31,9 +31,9 @@ export function sortBatch(
   let last = lastKnownMicros;
   for (const judgement of judgements) {
     if (judgement.kind === 'rejected') rejected.push(judgement);
-    else if (!fresh.has(judgement.upstreamId) || taken.has(judgement.upstreamId)) duplicates += 1;
+    else if (!fresh.has(judgement.identity) || taken.has(judgement.identity)) duplicates += 1;
     else {
-      taken.add(judgement.upstreamId);
+      taken.add(judgement.identity);
       const declared = judgement.declaredKnownTimeMicros ?? clockMicros;
       last = last === undefined ? declared : Math.max(last, declared);
       accepted.push({ accepted: judgement, knownTimeMicros: last });

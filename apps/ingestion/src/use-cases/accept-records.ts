@@ -35,8 +35,8 @@ export class AcceptRecords {
     const state = await lockPartition(transaction, id);
     const clock = nowMicros();
     const judgements = records.map((record) => judgeRecord(rules, record, clock));
-    const ids = judgements.flatMap((one) => (one.kind === 'accepted' ? [one.upstreamId] : []));
-    const fresh = await enterEvents(transaction, rules.stream, ids);
+    const identities = judgements.flatMap((one) => (one.kind === 'accepted' ? [one.identity] : []));
+    const fresh = await enterEvents(transaction, rules.stream, identities);
     const sorted = sortBatch(judgements, fresh, state.leastKnownMicros, clock);
 
     const stream = { name: rules.stream, version: rules.version };

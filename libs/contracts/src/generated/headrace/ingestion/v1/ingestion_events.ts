@@ -35,7 +35,7 @@ export interface DataArrived {
     | undefined;
   /** Names of expectations with action "warn" that the record violates. */
   warnings: string[];
-  /** The upstream's own event id (CloudEvents id): what duplicates were recognised by. */
+  /** The upstream's own event id (CloudEvents id); with its source, what duplicates were recognised by. */
   upstreamId: string;
 }
 

@@ -1,5 +1,6 @@
 // What the port promises by itself, without the runner.
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { eventually, uniqueName } from '@headrace/testing';
 import { silentLogger, type Brokers, type LogMessage } from '@headrace/messaging';
 import type { EventLog, LogBatch, LogConsumer } from '../src/log/port';
@@ -42,7 +43,7 @@ export function logConformance(brokers: () => Brokers): void {
   /** Of a group, as the test drives it. */
   async function consume(
     group: string,
-    onBatch: (batch: LogBatch) => void,
+    onBatch: (batch: LogBatch) => Promise<void> | void,
     onJoined: (consumer: LogConsumer) => void = () => undefined,
   ): Promise<LogConsumer> {
     const consumer = log.consumer({
@@ -55,9 +56,8 @@ export function logConformance(brokers: () => Brokers): void {
     open.push(consumer);
     await consumer.start([topic], {
       onJoined: () => onJoined(consumer),
-      onBatch: (batch) => {
-        onBatch(batch);
-        return Promise.resolve();
+      onBatch: async (batch) => {
+        await onBatch(batch);
       },
       onGivenUp: (error) => {
         throw error;
@@ -134,6 +134,28 @@ export function logConformance(brokers: () => Brokers): void {
       if (fetched.length === 4) batch.moved(batch.end);
     });
     await eventually(() => expect(fetched.slice(0, 4)).toEqual([0, 0, 4, 4]));
+  }, 30_000);
+
+  it('gives the batches of a partition one after the other', async () => {
+    const busy = new Set<number>();
+    const seen: number[] = [];
+    let overlaps = 0;
+    await consume(uniqueName('group'), async ({ partition, records, end, moved }) => {
+      if (busy.has(partition)) overlaps += 1;
+      busy.add(partition);
+      await nextTurn();
+      await nextTurn();
+      seen.push(...records.map(({ value }) => Number(value?.toString())));
+      moved(end);
+      busy.delete(partition);
+    });
+    for (let nth = 0; nth < 30; nth += 1) {
+      await send([message(topic, 'k', String(nth))]);
+      await nextTurn();
+    }
+    await eventually(() => expect(seen).toHaveLength(30));
+    expect(overlaps).toBe(0);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
   }, 30_000);
 
   it('begins where the group reported, unless it is sought elsewhere before the first fetch', async () => {

@@ -6,7 +6,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { events, topicOf } from '@headrace/contracts';
+import { events, redriveTopicOf, topicOf } from '@headrace/contracts';
 import type { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import { createTestDatabase, eventually, uniqueName, type TestDatabase } from '@headrace/testing';
 import { defaultTuning, OnEvent, silentLogger, type ReceivedEvent, type Transaction } from '@headrace/messaging';
@@ -226,10 +226,14 @@ describe('the position in the database', () => {
   it('takes the id of its topic when it was written before topics had one', async () => {
     running = await start();
     await running.stop();
-    const ids = (): Promise<{ topic_id: string | null }[]> =>
-      dataSource.query('SELECT DISTINCT topic_id FROM consumer_positions');
+    const ids = (): Promise<{ topic: string; topic_id: string | null }[]> =>
+      dataSource.query('SELECT DISTINCT topic, topic_id FROM consumer_positions ORDER BY topic');
     const before = await ids();
-    expect(before).toEqual([{ topic_id: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
+    const topic_id = expect.stringMatching(/^[0-9a-f-]{36}$/) as string;
+    expect(before).toEqual([
+      { topic: topicOf(events.DataArrived.topic, stream), topic_id },
+      { topic: redriveTopicOf(SERVICE), topic_id },
+    ]);
     await dataSource.query('UPDATE consumer_positions SET topic_id = NULL');
     running = await start();
     expect(await ids()).toEqual(before);

@@ -3,6 +3,7 @@ import { RolloutControl } from '@headrace/contracts/proto/registry/v1/registry_s
 import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
 import { addDlqCommands } from './commands/dlq';
+import { addLogCommands } from './commands/log-commands';
 import { describeWindow } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
@@ -302,25 +303,7 @@ features
     }),
   );
 
-const events = program.command('events').description('the event log');
-events
-  .command('trace <event-id>')
-  .description('follow causation back to the data that began it')
-  .option('--json')
-  .action((eventId: string, options: Json) =>
-    withClients(async (clients) => {
-      const { chain } = await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId });
-      printRows(
-        chain.map((event) => ({
-          time: formatTime(event.timeMicros),
-          type: event.type.split('.').at(-1) ?? '',
-          subject: event.subject,
-          id: event.id,
-        })),
-        options.json === true,
-      );
-    }),
-  );
+addLogCommands(program, withClients);
 
 addDlqCommands(program);
 

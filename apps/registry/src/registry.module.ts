@@ -18,6 +18,7 @@ import {
 import { EndpointsRepository } from './database/endpoints.repository';
 import { EventIndexRepository } from './database/event-index.repository';
 import { CreateRegistry1764100000000 } from './database/migrations/1764100000000-create-registry';
+import { IndexEffects1764200000000 } from './database/migrations/1764200000000-index-effects';
 import { AliasRow, GateEvaluationRow, ModelVersionRow } from './database/version.table';
 import { VersionsRepository } from './database/versions.repository';
 import { faultsOf } from './domain/definition-faults';
@@ -45,7 +46,7 @@ const tables = [
   RolloutAnalysisRow,
   EndpointHistoryRow,
 ];
-const migrations = [CreateRegistry1764100000000];
+const migrations = [CreateRegistry1764100000000, IndexEffects1764200000000];
 const repositories = [VersionsRepository, EndpointsRepository, AuditRepository, EventIndexRepository];
 const eventsIn = [DecisionsHandler, EventIndexHandler];
 const eventsOut = [RegistryPublisher];

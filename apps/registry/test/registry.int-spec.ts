@@ -331,6 +331,13 @@ describe('registry on the real Kafka and Postgres', () => {
       'ModelVersionValidated',
       'DeploymentChanged',
     ]);
+    // The other way: everything that followed from the training, in a tree.
+    const { effects, effectsCut } = await world.running.call(trace, { eventId: trained });
+    expect(effectsCut).toBe(false);
+    expect(effects.filter((event) => chain.some(({ id }) => id === event.id)).map((event) => event.id)).toEqual(
+      chain.slice(3).map((event) => event.id),
+    );
+    expect(effects.every((event) => [trained, ...effects.map(({ id }) => id)].includes(event.causationId))).toBe(true);
     expect(chain[0]?.causationId).toBe('upstream-9');
     expect(new Set(chain.map((event) => event.correlationId))).toEqual(new Set(['loop']));
     await expect(world.running.call(trace, { eventId: 'never' })).rejects.toThrow('not indexed');

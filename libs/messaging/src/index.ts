@@ -1,5 +1,6 @@
 export type * from './types';
 export type { Letter, LetterState } from './dead-letter-fold';
+export { openClusterView, type ClusterView, type GroupLag, type TopicView } from './kafka/cluster-view';
 export { DEAD_LETTER_HEADERS, type DeadLetterReason } from './dead-letters';
 export { EventTooLarge } from './handler-transaction';
 export {
@@ -29,6 +30,7 @@ export {
   UNIT_OF_WORK,
 } from './tokens';
 export type { TopicSubscriptions } from './topic-subscriptions';
-export type { Brokers, EventLog, LogBroker, LogMessage, TopicConfig } from './log/port';
+export type { Brokers, EventLog, LogBroker, LogMessage, TopicConfig, TopicState } from './log/port';
 export { MemoryBroker } from './memory/memory-broker';
+export type { TopicDifference } from './topic-check';
 export { ensureTopics } from './topics';

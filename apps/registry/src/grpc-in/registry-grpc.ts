@@ -121,7 +121,7 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
   async traceEvent({ eventId }: TraceEventRequest): Promise<TraceEventResponse> {
     const chain = await this.index.chainOf(eventId);
     if (chain.length === 0) throw new DomainError('not-found', 'unknown_event', `event "${eventId}" is not indexed`);
-    return { chain };
+    return { chain, ...(await this.index.effectsOf(eventId)) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admin, IResourceConfigEntry, ITopicConfig } from 'kafkajs';
+import { ConfigResourceTypes, type Admin, type IResourceConfigEntry, type ITopicConfig } from 'kafkajs';
 import { ownMaxBatchBytes } from '../log/limits';
-import type { TopicConfig } from '../log/port';
+import type { TopicConfig, TopicState } from '../log/port';
 
 /** Kafka's `default.replication.factor`. How many copies must confirm (`min.insync.replicas`) is the broker's matter, too. */
 const BROKERS_DEFAULT = -1;
@@ -58,4 +58,30 @@ function kafkaConfigOf(topic: TopicConfig): ITopicConfig {
     replicationFactor: topic.replicationFactor ?? BROKERS_DEFAULT,
     configEntries,
   };
+}
+
+/** Of topics that exist. */
+export async function readTopicStates(admin: Admin, names: readonly string[]): Promise<TopicState[]> {
+  if (names.length === 0) return [];
+  const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: names.map((name) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name,
+      configNames: ['cleanup.policy', 'retention.ms'],
+    })),
+  });
+  const settings = new Map(
+    resources.map(({ resourceName, configEntries }) => [
+      resourceName,
+      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+    ]),
+  );
+  return topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.length,
+    cleanup: settings.get(name)?.get('cleanup.policy') ?? '',
+    retentionMs: Number(settings.get(name)?.get('retention.ms') ?? Number.NaN),
+  }));
 }

@@ -14,6 +14,16 @@ export interface TopicConfig {
   readonly replicationFactor?: number;
 }
 
+/** A topic as it is. */
+export interface TopicState {
+  readonly name: string;
+  readonly partitions: number;
+  /** `delete`, `compact`, or both with a comma. */
+  readonly cleanup: string;
+  /** Milliseconds; −1 keeps for ever. */
+  readonly retentionMs: number;
+}
+
 export interface PartitionOffsets {
   readonly partition: number;
   /** First offset that can be read. */

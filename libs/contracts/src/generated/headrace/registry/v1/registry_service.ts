@@ -194,7 +194,12 @@ export interface TracedEvent {
 }
 
 export interface TraceEventResponse {
+  /** From the data that began it to the event itself. */
   chain: TracedEvent[];
+  /** What it caused, and what that caused, nearest first: a tree by causation_id. */
+  effects: TracedEvent[];
+  /** There are more effects, further away. */
+  effectsCut: boolean;
 }
 
 function createBaseListVersionsRequest(): ListVersionsRequest {
@@ -2311,13 +2316,19 @@ export const TracedEvent: MessageFns<TracedEvent> = {
 };
 
 function createBaseTraceEventResponse(): TraceEventResponse {
-  return { chain: [] };
+  return { chain: [], effects: [], effectsCut: false };
 }
 
 export const TraceEventResponse: MessageFns<TraceEventResponse> = {
   encode(message: TraceEventResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.chain) {
       TracedEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.effects) {
+      TracedEvent.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.effectsCut !== false) {
+      writer.uint32(24).bool(message.effectsCut);
     }
     return writer;
   },
@@ -2343,6 +2354,22 @@ export const TraceEventResponse: MessageFns<TraceEventResponse> = {
             message.chain.push(TracedEvent.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.effects.push(TracedEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.effectsCut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2358,6 +2385,12 @@ export const TraceEventResponse: MessageFns<TraceEventResponse> = {
   fromJSON(object: any): TraceEventResponse {
     return {
       chain: globalThis.Array.isArray(object?.chain) ? object.chain.map((e: any) => TracedEvent.fromJSON(e)) : [],
+      effects: globalThis.Array.isArray(object?.effects) ? object.effects.map((e: any) => TracedEvent.fromJSON(e)) : [],
+      effectsCut: isSet(object.effectsCut)
+        ? globalThis.Boolean(object.effectsCut)
+        : isSet(object.effects_cut)
+        ? globalThis.Boolean(object.effects_cut)
+        : false,
     };
   },
 
@@ -2365,6 +2398,12 @@ export const TraceEventResponse: MessageFns<TraceEventResponse> = {
     const obj: any = {};
     if (message.chain?.length) {
       obj.chain = message.chain.map((e) => TracedEvent.toJSON(e));
+    }
+    if (message.effects?.length) {
+      obj.effects = message.effects.map((e) => TracedEvent.toJSON(e));
+    }
+    if (message.effectsCut !== false) {
+      obj.effectsCut = message.effectsCut;
     }
     return obj;
   },
@@ -2375,6 +2414,8 @@ export const TraceEventResponse: MessageFns<TraceEventResponse> = {
   fromPartial(object: DeepPartial<TraceEventResponse>): TraceEventResponse {
     const message = createBaseTraceEventResponse();
     message.chain = object.chain?.map((e) => TracedEvent.fromPartial(e)) || [];
+    message.effects = object.effects?.map((e) => TracedEvent.fromPartial(e)) || [];
+    message.effectsCut = object.effectsCut ?? false;
     return message;
   },
 };
@@ -2461,7 +2502,7 @@ export const RegistryServiceService = {
       Buffer.from(ListAuditEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAuditEntriesResponse => ListAuditEntriesResponse.decode(value),
   },
-  /** Follows causation from one event back to the data that began it, oldest first. NOT_FOUND: unknown event. */
+  /** Follows causation from one event both ways. NOT_FOUND: unknown event. */
   traceEvent: {
     path: "/headrace.registry.v1.RegistryService/TraceEvent" as const,
     requestStream: false as const,
@@ -2491,7 +2532,7 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
    */
   startRollout: handleUnaryCall<StartRolloutRequest, StartRolloutResponse>;
   listAuditEntries: handleUnaryCall<ListAuditEntriesRequest, ListAuditEntriesResponse>;
-  /** Follows causation from one event back to the data that began it, oldest first. NOT_FOUND: unknown event. */
+  /** Follows causation from one event both ways. NOT_FOUND: unknown event. */
   traceEvent: handleUnaryCall<TraceEventRequest, TraceEventResponse>;
 }
 
@@ -2611,7 +2652,7 @@ export interface RegistryServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAuditEntriesResponse) => void,
   ): ClientUnaryCall;
-  /** Follows causation from one event back to the data that began it, oldest first. NOT_FOUND: unknown event. */
+  /** Follows causation from one event both ways. NOT_FOUND: unknown event. */
   traceEvent(
     request: TraceEventRequest,
     callback: (error: ServiceError | null, response: TraceEventResponse) => void,

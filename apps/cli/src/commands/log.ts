@@ -1,0 +1,153 @@
+// headrace events … and headrace topics: what stands on the log, for people.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatDuration } from '@headrace/event-time';
+import { openClusterView, openLogReader, type ClusterView, type LogEvent, type LogReader } from '@headrace/messaging';
+import type { Clients, Connection } from '../connection';
+import { printRows } from '../output';
+import { findEvent, matches, parseSince, printed, type EventFilter, type Place } from './event-search';
+import { traceOf, treeOf } from './trace-tree';
+
+const FOLLOW_MS = 500;
+/** Without --since: how far back each partition is looked through for events that pass the filter. */
+const LOOK_BACK = 1_000;
+const SHOWN_CHARACTERS = 160;
+
+export interface TailOptions extends EventFilter {
+  readonly since?: string;
+  readonly last: number;
+  readonly follow: boolean;
+  readonly json: boolean;
+}
+
+async function withLog<R>(
+  connection: Connection,
+  work: (reader: LogReader, cluster: ClusterView) => Promise<R>,
+): Promise<R> {
+  const options = { brokers: connection.kafka(), clientId: 'headrace-cli' };
+  const reader = openLogReader(options);
+  const cluster = openClusterView(options);
+  try {
+    return await work(reader, cluster);
+  } finally {
+    await Promise.all([reader.close(), cluster.close()]);
+  }
+}
+
+/** Prints events of a topic; with `follow` until the signal. In order within each partition. */
+export async function tailEvents(
+  connection: Connection,
+  topic: string,
+  options: TailOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const sinceMicros = options.since === undefined ? undefined : parseSince(options.since);
+  await withLog(connection, async (reader, cluster) => {
+    const ends = await reader.endOffsets(topic);
+    if (ends.size === 0) throw new Error(`topic "${topic}" does not exist: see "headrace topics"`);
+    const next = new Map(ends);
+    if (sinceMicros === undefined) {
+      const events: LogEvent[] = [];
+      const ranges = new Map(
+        [...ends].map(([partition, to]) => [partition, { from: Math.max(0, to - LOOK_BACK), to }]),
+      );
+      await reader.readRange(topic, ranges, (batch) => {
+        for (const event of batch) if (matches(event, options)) events.push(event);
+      });
+      events.sort((a, b) => a.timeMicros - b.timeMicros || a.offset - b.offset);
+      for (const event of options.last > 0 ? events.slice(-options.last) : []) print(event, options.json);
+    } else {
+      for (const [partition, from] of await cluster.offsetsAt(topic, Math.floor(sinceMicros / 1_000))) {
+        next.set(partition, from);
+      }
+      await printFrom(reader, topic, next, ends, options);
+    }
+    while (options.follow && !signal.aborted) {
+      await sleep(FOLLOW_MS, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) break;
+      await printFrom(reader, topic, next, await reader.endOffsets(topic), options);
+    }
+  });
+}
+
+/** What stands between `next` and `ends`; moves `next` there. */
+async function printFrom(
+  reader: LogReader,
+  topic: string,
+  next: Map<number, number>,
+  ends: ReadonlyMap<number, number>,
+  options: TailOptions,
+): Promise<void> {
+  const ranges = new Map([...ends].map(([partition, to]) => [partition, { from: next.get(partition) ?? 0, to }]));
+  await reader.readRange(topic, ranges, (batch) => {
+    for (const event of batch) if (matches(event, options)) print(event, options.json);
+  });
+  for (const [partition, to] of ends) next.set(partition, to);
+}
+
+function print(event: LogEvent, json: boolean): void {
+  const { data, ...attributes } = printed(event);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ ...attributes, data })}\n`);
+    return;
+  }
+  const { time, type, key, partition, offset, id } = attributes;
+  const text = JSON.stringify(data).slice(0, SHOWN_CHARACTERS);
+  process.stdout.write(`${time}  ${type.split('.').at(-1)}  ${key}  ${partition}/${offset}  ${id}\n    ${text}\n`);
+}
+
+/** Prints one event, decoded, as JSON. */
+export async function getEvent(
+  connection: Connection,
+  clients: Clients,
+  id: string,
+  options: { readonly window: number },
+): Promise<void> {
+  const place = await placeOf(clients, id);
+  const event = await withLog(connection, (reader, cluster) => findEvent(reader, cluster, id, place, options.window));
+  if (!event) {
+    throw new Error(
+      `event "${id}" is neither in the registry's index nor among the newest ${options.window} records of a partition ` +
+        '(--window looks further back)',
+    );
+  }
+  process.stdout.write(`${JSON.stringify(printed(event), null, 2)}\n`);
+}
+
+/** Where the registry's index says it is. Bulk events are not in it, and the log is there without the registry. */
+async function placeOf(clients: Clients, id: string): Promise<Place | undefined> {
+  try {
+    const { chain } = await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId: id });
+    return chain.at(-1);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Prints what an event was caused by and what it caused. */
+export async function traceEvent(clients: Clients, id: string, json: boolean): Promise<void> {
+  const answer = await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId: id });
+  const trace = traceOf(answer);
+  process.stdout.write(json ? `${JSON.stringify(trace, null, 2)}\n` : `${treeOf(trace).join('\n')}\n`);
+}
+
+/** Prints every topic with its settings, the lag of its consumers and how it differs from the catalogue. */
+export async function printTopics(connection: Connection, json: boolean): Promise<void> {
+  const rows = await withLog(connection, async (_, cluster) => {
+    const topics = await cluster.topics();
+    const lags = await cluster.lags(topics);
+    return topics.map(({ name, partitions, records, cleanup, retentionMs, differences }) => ({
+      topic: name,
+      partitions,
+      records,
+      kept: cleanup === 'compact' ? 'compacted' : retentionMs < 0 ? 'for ever' : formatDuration(retentionMs * 1_000),
+      lag: lags
+        .filter(({ topic }) => topic === name)
+        .map(({ group, lag }) => `${group}:${lag}`)
+        .join(' '),
+      differences: differences
+        .map(({ setting, expected, got }) => `${setting} is ${got}, expected ${expected}`)
+        .join('; '),
+    }));
+  });
+  printRows(rows, json);
+}

@@ -36,6 +36,7 @@ export function classify(record: RawRecord, routes: GroupRoutes): Item {
     return route ? { kind: 'event', record, route, event: decoded.event } : { kind: 'skip', record };
   }
   if (decoded.kind === 'unknown-type') {
+    if (routes.unknownTypes === 'ignore') return { kind: 'skip', record };
     const letter: DeadLetter = {
       reason: 'unknown_type',
       code: 'unknown_type',

@@ -3,7 +3,7 @@ import { redriveTopicOf, topicOf, type EventDefinition } from '@headrace/contrac
 import type { Binding } from './handlers';
 import type { TopicSelection } from './topic-subscriptions';
 import { isCatalogueTopic } from './topics';
-import type { DeadLetterPolicy } from './types';
+import type { DeadLetterPolicy, UnknownTypes } from './types';
 
 /** Calls the controller's method through Nest. */
 export type Invoke = (argument: unknown, transaction: unknown) => Promise<unknown>;
@@ -23,6 +23,7 @@ export class GroupRoutes {
   private readonly byType = new Map<string, Route>();
   private readonly definitions = new Map<string, EventDefinition<unknown>>();
   readonly redriveTopic: string;
+  private declared: UnknownTypes | undefined;
   records: Route | undefined;
 
   constructor(
@@ -34,6 +35,7 @@ export class GroupRoutes {
 
   add(binding: Binding, invoke: Invoke): void {
     const { deadLetter, notYetExpiryMs = NOT_YET_EXPIRY_MS } = binding.options;
+    this.declare(binding.options.unknownTypes);
     const shared = { kind: binding.kind, deadLetter, notYetExpiryMs, invoke };
     if (binding.kind === 'record-batch') {
       if (this.records) throw new Error(`group ${this.group} has two handlers of records`);
@@ -45,6 +47,21 @@ export class GroupRoutes {
       throw new Error(`group ${this.group} has two handlers of ${type}: give one its own group`);
     this.byType.set(type, { ...shared, name: type });
     this.definitions.set(type, binding.definition);
+  }
+
+  /** What becomes of events whose type is not in the catalogue. */
+  get unknownTypes(): UnknownTypes {
+    return this.declared ?? 'dead-letter';
+  }
+
+  private declare(unknownTypes: UnknownTypes | undefined): void {
+    if (unknownTypes === undefined) return;
+    if (this.declared !== undefined && this.declared !== unknownTypes) {
+      throw new Error(
+        `group ${this.group}: one handler declares unknownTypes "${this.declared}", another "${unknownTypes}"`,
+      );
+    }
+    this.declared = unknownTypes;
   }
 
   routeOf(type: string): Route | undefined {

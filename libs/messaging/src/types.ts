@@ -89,12 +89,21 @@ export type DeadLetterPolicy =
   /** Later events of the key wait for the redrive. */
   | 'park-key';
 
+/** What a group does with an event whose type the catalogue does not have: a newer producer's, or somebody's mistake. */
+export type UnknownTypes =
+  /** It goes to the group's dead letters, and can be redriven when the type is known. */
+  | 'dead-letter'
+  /** It is passed over, as an event that the group has no handler for. */
+  | 'ignore';
+
 export interface HandlerOptions {
   readonly deadLetter: DeadLetterPolicy;
   /** Consumer group; default: the service's name. Handlers of one group share one position for each partition. */
   readonly group?: string;
   /** How long a not-yet may wait. Default 10 minutes. */
   readonly notYetExpiryMs?: number;
+  /** Holds for the whole group: its handlers say the same or nothing. Default `dead-letter`. */
+  readonly unknownTypes?: UnknownTypes;
 }
 
 export interface BulkMessage<T> {

@@ -97,14 +97,15 @@ describe('the log, for people', () => {
 
   it('follows what arrives until it is stopped', async () => {
     const stop = new AbortController();
-    const following = tail({ last: 0, follow: true }, stop.signal);
-    await producer.send({ topic, messages: [message(5, 'odd')] });
-    await eventually(async () => {
-      expect(idsWritten()).toEqual(['5']);
-      return Promise.resolve();
-    });
-    stop.abort();
-    await following;
+    const following = tail({ last: 1, follow: true }, stop.signal);
+    try {
+      await eventually(() => expect(idsWritten()).toEqual(['4']));
+      await producer.send({ topic, messages: [message(5, 'odd')] });
+      await eventually(() => expect(idsWritten()).toEqual(['4', '5']));
+    } finally {
+      stop.abort();
+      await following;
+    }
   });
 
   it('says that a topic does not exist', async () => {

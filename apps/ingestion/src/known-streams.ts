@@ -77,7 +77,7 @@ export class KnownStreams implements OnModuleInit {
     const rules = compileStream(definition, version);
     if (!this.streams.has(name)) {
       const outputs = [topics.data, topics.quarantine].map((topic) => topicOf(topic, name));
-      await ensureTopics(this.settings.KAFKA_BROKERS.split(','), outputs);
+      await ensureTopics(this.settings.KAFKA_BROKERS.split(','), outputs, this.logger);
     }
     this.streams.set(name, { definition, rules });
     this.subscriptions.setForeign(

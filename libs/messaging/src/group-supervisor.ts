@@ -7,7 +7,7 @@ import type { GroupContext } from './group-context';
 import type { StatusBoard } from './group-status';
 import type { EventLog } from './log/port';
 import { ParkedRetrier } from './parked-retrier';
-import { createTopics } from './topics';
+import { establishTopics } from './topics';
 
 const MISSING_MS = 2000;
 
@@ -119,7 +119,7 @@ export class GroupSupervisor {
   private async wantedTopics(): Promise<string[]> {
     const { group, routes, logger } = this.context;
     const own = routes.ownTopics();
-    if (own.length > 0) await createTopics(this.log, own);
+    if (own.length > 0) await establishTopics(this.log, own, logger);
     const foreign = routes.foreignTopics();
     const existing = foreign.length > 0 ? await this.log.topicNames() : new Set<string>();
     const missing = foreign.filter((topic) => !existing.has(topic));
@@ -130,7 +130,7 @@ export class GroupSupervisor {
     this.missing = missing;
     const wanted = [...own, ...foreign.filter((topic) => existing.has(topic))];
     if (wanted.length === 0) return [];
-    await createTopics(this.log, [routes.redriveTopic]);
+    await establishTopics(this.log, [routes.redriveTopic]);
     return [...wanted, routes.redriveTopic].sort();
   }
 }

@@ -19,7 +19,7 @@ import { openLog } from './open-log';
 import { OutboxRelay } from './outbox-relay';
 import { GroupRoutes, type Invoke } from './routes';
 import { TopicSelection } from './topic-subscriptions';
-import { createTopics, staticTopics } from './topics';
+import { establishTopics, staticTopics } from './topics';
 import type { UnitOfWork } from './types';
 import { PostgresUnitOfWork } from './unit-of-work';
 
@@ -148,7 +148,7 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     this.checkSelection();
     const clusterId = await this.patiently(async () => {
       await checkTables(dataSource);
-      await createTopics(this.log, staticTopics());
+      await establishTopics(this.log, staticTopics(), logger);
       return this.log.clusterId();
     });
     if (clusterId === undefined) return;

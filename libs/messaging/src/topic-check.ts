@@ -1,5 +1,6 @@
 // Topics as they are, against the catalogue.
-import type { TopicConfig, TopicState } from './log/port';
+import type { EventLog, TopicConfig, TopicState } from './log/port';
+import type { MessagingLogger } from './logger';
 
 export interface TopicDifference {
   readonly topic: string;
@@ -29,4 +30,25 @@ export function differencesOf(expected: TopicConfig, state: TopicState): TopicDi
 
 export function describeDifference({ topic, setting, expected, got }: TopicDifference): string {
   return `topic ${topic}: ${setting} is ${got}, expected ${expected}`;
+}
+/**
+ * Holds topics that exist against what is wanted. Throws when a number of partitions or a clean-up policy differs, and
+ * names every such difference; another retention is a warning.
+ */
+export async function checkTopics(
+  log: EventLog,
+  wanted: readonly TopicConfig[],
+  logger: MessagingLogger,
+): Promise<void> {
+  const states = (await log.topicStates?.(wanted.map(({ name }) => name))) ?? [];
+  const byName = new Map(states.map((state) => [state.name, state]));
+  const differences = wanted.flatMap((expected) => {
+    const state = byName.get(expected.name);
+    return state ? differencesOf(expected, state) : [];
+  });
+  for (const difference of differences) {
+    if (difference.severity === 'warning') logger.warn({ ...difference }, describeDifference(difference));
+  }
+  const errors = differences.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new Error(errors.map(describeDifference).join('; '));
 }

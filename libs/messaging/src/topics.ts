@@ -1,7 +1,8 @@
 import { topics as catalogue, type TopicDefinition } from '@headrace/contracts';
 import type { Brokers, EventLog, TopicConfig } from './log/port';
-import { silentLogger } from './logger';
+import { silentLogger, type MessagingLogger } from './logger';
 import { openLog } from './open-log';
+import { checkTopics } from './topic-check';
 
 const definitions: readonly TopicDefinition[] = Object.values(catalogue);
 const patterns = definitions.map((definition) => ({
@@ -31,11 +32,26 @@ export function createTopics(log: EventLog, topics: readonly (string | TopicConf
   return log.createTopics(topics.map((topic) => (typeof topic === 'string' ? topicConfigOf(topic) : topic)));
 }
 
-/** For who has no service running: tools, and topics that only a setting knows. */
-export async function ensureTopics(brokers: Brokers, topics: readonly (string | TopicConfig)[]): Promise<void> {
+/** Creates what is missing; throws when what exists has other partitions or clean-up, warns of another retention. */
+export async function establishTopics(
+  log: EventLog,
+  topics: readonly (string | TopicConfig)[],
+  logger: MessagingLogger,
+): Promise<void> {
+  const wanted = topics.map((topic) => (typeof topic === 'string' ? topicConfigOf(topic) : topic));
+  await createTopics(log, wanted);
+  await checkTopics(log, wanted, logger);
+}
+
+/** As establishTopics, for who has no service running: tools, and topics that only a setting knows. */
+export async function ensureTopics(
+  brokers: Brokers,
+  topics: readonly (string | TopicConfig)[],
+  logger: MessagingLogger = silentLogger,
+): Promise<void> {
   const log = openLog(brokers, 'headrace-topics', silentLogger);
   try {
-    await createTopics(log, topics);
+    await establishTopics(log, topics, logger);
   } finally {
     await log.close();
   }

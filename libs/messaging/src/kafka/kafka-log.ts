@@ -1,11 +1,19 @@
 // The log on Kafka: settings of kafkajs that survive an outage, one shared admin, its logs through our port.
 import './kafkajs-repairs';
 import { Kafka, logLevel, type Admin, type RetryOptions } from 'kafkajs';
-import type { ConsumerOptions, EventLog, LogConsumer, LogProducer, PartitionOffsets, TopicConfig } from '../log/port';
+import type {
+  ConsumerOptions,
+  EventLog,
+  LogConsumer,
+  LogProducer,
+  PartitionOffsets,
+  TopicConfig,
+  TopicState,
+} from '../log/port';
 import type { MessagingLogger } from '../logger';
 import { KafkaConsumer } from './kafka-consumer';
 import { connectKafkaProducer } from './kafka-producer';
-import { createKafkaTopics } from './kafka-topics';
+import { createKafkaTopics, readTopicStates } from './kafka-topics';
 import { PassingFaults } from './passing-faults';
 import { TopicIds } from './topic-ids';
 import { topicOffsets } from './topic-offsets';
@@ -55,6 +63,10 @@ export class KafkaLog implements EventLog {
 
   async createTopics(topics: readonly TopicConfig[]): Promise<void> {
     await createKafkaTopics(await this.admin(), topics);
+  }
+
+  async topicStates(names: readonly string[]): Promise<TopicState[]> {
+    return readTopicStates(await this.admin(), names);
   }
 
   async offsets(topic: string): Promise<PartitionOffsets[]> {

@@ -50,6 +50,8 @@ export interface EventLog {
   topicIds(topics: readonly string[]): Promise<Map<string, string>>;
   /** Creates what is missing, leaves what exists as it is, and resolves when all of them can be written to. */
   createTopics(topics: readonly TopicConfig[]): Promise<void>;
+  /** Of topics that exist. A log whose topics nobody else can make has nothing to tell. */
+  topicStates?(names: readonly string[]): Promise<TopicState[]>;
   /** Of each partition, in no particular order. Rejects when the topic does not exist. */
   offsets(topic: string): Promise<PartitionOffsets[]>;
   connectProducer(): Promise<LogProducer>;

@@ -130,7 +130,7 @@ export class GroupSupervisor {
     this.missing = missing;
     const wanted = [...own, ...foreign.filter((topic) => existing.has(topic))];
     if (wanted.length === 0) return [];
-    await establishTopics(this.log, [routes.redriveTopic]);
+    await establishTopics(this.log, [routes.redriveTopic], logger);
     return [...wanted, routes.redriveTopic].sort();
   }
 }

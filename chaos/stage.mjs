@@ -225,7 +225,9 @@ export class Stage {
   /** Dead letters of the first group: {id, reason, value}. */
   async deadLetters() {
     const records = await recordsOf(this.run, `${this.topic}.${this.group}.dlq`);
-    return records.map(({ headers, value }) => ({
+    // Markers of what was redriven have no reason.
+    const letters = records.filter(({ headers }) => headers.dlq_reason !== undefined);
+    return letters.map(({ headers, value }) => ({
       id: String(headers.ce_id),
       reason: String(headers.dlq_reason),
       code: String(headers.dlq_code),

@@ -1,4 +1,6 @@
+import messaging from '@headrace/messaging';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { count, missingFrom } from '../counting.mjs';
 
 const EVERY = 100;
 
@@ -48,5 +50,42 @@ export default async function poison(stage, report) {
   report.counts['dead letters'] = deadLetters.length;
   stage.expectDeadLetters(report, deadLetters, bad);
   await stage.compare(report, { expected: good });
+  await redriven(stage, report, bad);
   stage.mustRun(report, [service]);
+}
+
+/** The fault is mended: whatever the handler can accept now has its effect after the redrive, in order, once. */
+async function redriven(stage, report, bad) {
+  if (messaging.openDeadLetters === undefined) {
+    report.counts.redriven = 'not tried';
+    return;
+  }
+  const mendable = bad.filter((one) => one.mendable).map(({ record }) => record.id);
+  await stage.query('INSERT INTO mended VALUES (true)');
+  const letters = messaging.openDeadLetters({ brokers: stage.run.kafka.brokers, clientId: 'chaos' });
+  try {
+    const open = await letters.read(stage.group);
+    const chosen = open.filter(({ event }) => event !== undefined && mendable.includes(event.eventId));
+    await letters.ask(chosen, { action: 'redrive', by: 'chaos', reason: 'the fault is mended' });
+    const redrivenNow = async () =>
+      (await letters.read(stage.group)).filter(({ state }) => state.kind === 'redriven').length >= mendable.length;
+    await stage.until('all letters that can be are redriven', redrivenNow, 60_000, 500).catch((error) => {
+      report.violations.push(error.message);
+    });
+  } finally {
+    await letters.close();
+  }
+  await stage.drained();
+  for (const table of ['effects', 'follow_ups']) {
+    const rows = await stage.query(`SELECT event_id, key, sequence::int FROM ${table} ORDER BY nth`);
+    const { ids, duplicates } = count(rows);
+    // Behind the rest of their key, but in order among themselves.
+    const { inversions } = count(rows.filter((row) => mendable.includes(row.event_id)));
+    const lost = missingFrom(ids, mendable);
+    if (lost.length > 0)
+      report.violations.push(`${lost.length} redriven events are not in ${table}: ${lost.slice(0, 5)}`);
+    if (duplicates > 0) report.violations.push(`${duplicates} events stand twice in ${table} after the redrive`);
+    if (inversions > 0) report.violations.push(`${inversions} redriven events went backwards in ${table}`);
+  }
+  report.counts.redriven = mendable.length;
 }

@@ -271,6 +271,13 @@ export class Stage {
     return rows;
   }
 
+  async oldestOutboxRowS() {
+    const [{ age }] = await this.query(
+      'SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age FROM outbox',
+    );
+    return age;
+  }
+
   /** Until both groups stand at the end of their logs and the outbox is empty. */
   async drained(timeoutMs = 60_000) {
     await this.until(

@@ -15,6 +15,12 @@ export default async function stopConsumer(stage, report) {
     const sleeper = consumers[stop % 2];
     sleeper.signal('SIGSTOP');
     await sleep(SESSION_MS * (1.5 + stage.random()));
+    // It may own shards of the outbox: they, too, are taken over while it sleeps.
+    await stage.until(
+      'the outbox goes on without the sleeper',
+      async () => (await stage.oldestOutboxRowS()) < 1,
+      20_000,
+    );
     sleeper.signal('SIGCONT');
     longest = Math.max(longest, await stage.secondsToCatchUp());
   }

@@ -3,6 +3,7 @@ const SQL_STATES = new Set([
   '40001', // serialization failure
   '40P01', // deadlock
   '55P03', // lock not available
+  '42501', // refused by rights: the data folder was made read-only, or a grant is missing; an operator mends both
   '25006', // read-only transaction: failed over, or the disk was made read-only
   '25P03', // idle in transaction too long
   '57P01', // administrator shut it down

@@ -59,7 +59,9 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     this.bulkWriter = new LogWriter(this.log);
     this.bulkPublisher = new LogBulkPublisher(this.bulkWriter, service);
     this.logReader = new EventLogReader(this.log, service, logger);
-    this.relay = dataSource && new OutboxRelay({ dataSource, writer: this.outboxWriter, service, logger, status });
+    const idleMs = this.tuning.idleInTransactionMs;
+    this.relay =
+      dataSource && new OutboxRelay({ dataSource, writer: this.outboxWriter, service, logger, status, idleMs });
     this.selection.onChange((group) => this.supervisors.get(group)?.changed());
   }
 

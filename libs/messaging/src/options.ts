@@ -20,7 +20,7 @@ export interface Tuning {
    * counted. 0: never.
    */
   readonly eventLoopHangMs: number;
-  /** Postgres ends a transaction that is idle for longer: a stopped process cannot hold a position for ever. */
+  /** Postgres ends a transaction, and a relay, that is idle for longer: a stopped process holds nothing for ever. */
   readonly idleInTransactionMs: number;
   /** Most events that share one transaction. */
   readonly chunkSize: number;
@@ -48,6 +48,7 @@ export interface Tuning {
 }
 
 /*
+ * Back-off up to 4 s: after an outage of any length work goes on within 5 s.
  * Session 10 s / heartbeat 1 s: a killed consumer is replaced after 11 s (31 s by default), and ten heartbeats may be
  * missed before a slow one is. maxWait 500 ms: latency does not depend on it, stopping and resuming do.
  */
@@ -59,7 +60,7 @@ export const defaultTuning: Tuning = {
   concurrentPartitions: 4,
   maxAttempts: 5,
   backoffMinMs: 100,
-  backoffMaxMs: 10_000,
+  backoffMaxMs: 4_000,
   parkedRetryMs: 250,
   topicsDebounceMs: 200,
   sessionTimeoutMs: 10_000,

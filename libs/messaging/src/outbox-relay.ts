@@ -38,6 +38,8 @@ export interface RelayOptions {
   readonly service: string;
   readonly logger: MessagingLogger;
   readonly status: StatusBoard;
+  /** Postgres ends the session of a relay that stands still for longer: a stopped process cannot hold shards for ever. */
+  readonly idleMs: number;
   /** Between acknowledgement and clean-up: where a test lets the relay die. */
   readonly onAcknowledged?: () => Promise<void>;
 }
@@ -99,6 +101,7 @@ export class OutboxRelay {
       client = notifier(await runner.connect());
       client.on('notification', wake);
       const [{ schema = '' } = {}] = await rows<{ schema?: string }>(runner, 'SELECT current_schema() AS schema');
+      await runner.query(`SELECT set_config('idle_session_timeout', $1, false)`, [String(this.options.idleMs)]);
       await runner.query(`LISTEN "${OUTBOX_CHANNEL_PREFIX}${schema}"`);
       const [{ id = '' } = {}] = await rows<{ id?: string }>(runner, 'SELECT id::text AS id FROM outbox_identity');
       this.outboxId = id;
@@ -121,6 +124,7 @@ export class OutboxRelay {
         // The pool would keep the locks and the subscription with the connection.
         await runner.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
         await runner.query('UNLISTEN *').catch(() => undefined);
+        await runner.query('RESET idle_session_timeout').catch(() => undefined);
         if (!runner.isReleased) await runner.release();
       }
     }
@@ -137,11 +141,25 @@ export class OutboxRelay {
       [shards],
     );
     if (batch.length === 0) return 0;
-    await this.options.writer.write(batch.map((row) => this.messageOf(row)));
+    await this.whileAwake(runner, () => this.options.writer.write(batch.map((row) => this.messageOf(row))));
     await this.options.onAcknowledged?.();
     await runner.query('DELETE FROM outbox WHERE sequence = ANY($1::bigint[])', [batch.map((row) => row.sequence)]);
     metrics.published.inc({ path: 'outbox' }, batch.length);
     return batch.length;
+  }
+
+  /** The broker may take long; who waits for it does not stand still. */
+  private async whileAwake(runner: QueryRunner, work: () => Promise<void>): Promise<void> {
+    const beat = setInterval(() => {
+      runner.query('SELECT 1').catch((error: unknown) => {
+        this.options.logger.debug({ fault: messageOf(error) }, 'the session of the relay is lost');
+      });
+    }, this.options.idleMs / 4);
+    try {
+      await work();
+    } finally {
+      clearInterval(beat);
+    }
   }
 
   private messageOf(row: Row): LogMessage {

@@ -27,6 +27,7 @@ describe('transient faults', () => {
     Object.assign(new Error(), { code: '40001' }),
     Object.assign(new Error(), { driverError: { code: '40P01' } }),
     Object.assign(new Error(), { code: '53100' }),
+    Object.assign(new Error(), { code: '42501' }),
     Object.assign(new Error(), { code: 'ECONNREFUSED' }),
     new Error('outer', { cause: new Error('Connection terminated unexpectedly') }),
     Object.assign(new Error(), { name: 'KafkaJSConnectionError' }),

@@ -47,7 +47,10 @@ describe('outbox', () => {
       }
       return Promise.resolve();
     });
-  const relay = (onAcknowledged?: () => Promise<void>): { relay: OutboxRelay; close: () => Promise<void> } => {
+  const relay = (
+    onAcknowledged?: () => Promise<void>,
+    idleMs = 20_000,
+  ): { relay: OutboxRelay; close: () => Promise<void> } => {
     const log = new KafkaLog(service, testKafkaBrokers(), silentLogger);
     const writer = new LogWriter(log);
     const made = new OutboxRelay({
@@ -56,6 +59,7 @@ describe('outbox', () => {
       service,
       logger: silentLogger,
       status: new StatusBoard(),
+      idleMs,
       ...(onAcknowledged ? { onAcknowledged } : {}),
     });
     made.start();
@@ -188,6 +192,28 @@ describe('outbox', () => {
     await eventually(async () => expect(await depth()).toBe(0));
     await second.close();
     expect(new Set((await recordsOf(topic)).map(({ headers }) => headers?.['ce_id']?.toString())).size).toBe(30);
+  }, 30_000);
+
+  it('frees the shards of a relay that stands still; what that one published comes again, as a repeat', async () => {
+    let wake = (): void => undefined;
+    const stopped = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    let acknowledged = false;
+    const still = relay(() => {
+      acknowledged = true;
+      return stopped;
+    }, 500);
+    await publish(10, 10);
+    await eventually(() => expect(acknowledged).toBe(true));
+    const other = relay();
+    await eventually(async () => expect(await depth()).toBe(0));
+    await other.close();
+    wake();
+    await still.close();
+    const ids = (await recordsOf(topic)).map(({ headers }) => headers?.['ce_id']?.toString());
+    expect(ids).toHaveLength(20);
+    expect(new Set(ids).size).toBe(10);
   }, 30_000);
 
   it('empties a long outbox in batches, within the size that the broker takes', async () => {

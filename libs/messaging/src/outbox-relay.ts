@@ -12,7 +12,7 @@ import type { LogMessage } from './log/port';
 import type { LogWriter } from './log-writer';
 import { metrics } from './metrics';
 import { OUTBOX_CHANNEL_PREFIX, SHARDS } from './outbox';
-import { restoreHeaders, type StoredHeaders } from './stored-record';
+import { restoreForWriting, type StoredHeaders } from './stored-record';
 import { WakeSignal } from './wake-signal';
 
 const BATCH = 500;
@@ -163,11 +163,11 @@ export class OutboxRelay {
   }
 
   private messageOf(row: Row): LogMessage {
-    const headers = restoreHeaders(row.headers);
+    const headers = restoreForWriting(row.headers);
     // A dead letter keeps the headers of its original, whatever they were.
     if (!(DEAD_LETTER_HEADERS.reason in headers)) {
-      headers[PRODUCER_SHARD] = Buffer.from(`${this.options.service}/${this.outboxId}/${row.shard}`);
-      headers[PRODUCER_SEQUENCE] = Buffer.from(row.sequence);
+      headers[PRODUCER_SHARD] = `${this.options.service}/${this.outboxId}/${row.shard}`;
+      headers[PRODUCER_SEQUENCE] = row.sequence;
     }
     return { topic: row.topic, key: row.key, value: row.value, headers };
   }

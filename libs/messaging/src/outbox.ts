@@ -1,6 +1,7 @@
 // Events leave through a table, so that they leave if and only if the state change commits.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { QueryRunner } from 'typeorm';
+import { byteaArray, int4Array, jsonbArray, textArray } from './postgres-arrays';
 import type { StoredHeaders } from './stored-record';
 
 export const SHARDS = 8;
@@ -15,7 +16,7 @@ export interface OutboxRow {
 
 /** Shard of a key: one owner publishes a shard, so order within a key is the order of commits. */
 export function shardOf(key: Buffer | null): number {
-  return key === null ? 0 : createHash('md5').update(key).digest().readUInt32BE(0) % SHARDS;
+  return key === null ? 0 : hash('md5', key, 'buffer').readUInt32BE(0) % SHARDS;
 }
 
 /**
@@ -36,11 +37,11 @@ export async function writeOutbox(runner: QueryRunner, rows: readonly OutboxRow[
        SELECT * FROM unnest($1::int[], $2::text[], $3::bytea[], $4::jsonb[], $5::bytea[])
      ) SELECT pg_notify('${OUTBOX_CHANNEL_PREFIX}' || current_schema(), '')`,
     [
-      sharded.map((row) => row.shard),
-      sharded.map((row) => row.topic),
-      sharded.map((row) => row.key),
-      sharded.map((row) => JSON.stringify(row.headers)),
-      sharded.map((row) => row.value),
+      int4Array(sharded.map((row) => row.shard)),
+      textArray(sharded.map((row) => row.topic)),
+      byteaArray(sharded.map((row) => row.key)),
+      jsonbArray(sharded.map((row) => JSON.stringify(row.headers))),
+      byteaArray(sharded.map((row) => row.value)),
     ],
   );
 }

@@ -25,9 +25,21 @@ export function storeText(headers: Readonly<Record<string, string>>): StoredHead
 export function restoreHeaders(stored: StoredHeaders): Record<string, Buffer> {
   const headers: Record<string, Buffer> = {};
   for (const [name, value] of Object.entries(stored)) {
-    headers[name] = typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.base64, 'base64');
+    const bytes = restored(value);
+    headers[name] = typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes;
   }
   return headers;
+}
+
+/** For a writer, which takes text as it is. */
+export function restoreForWriting(stored: StoredHeaders): Record<string, Buffer | string> {
+  const headers: Record<string, Buffer | string> = {};
+  for (const [name, value] of Object.entries(stored)) headers[name] = restored(value);
+  return headers;
+}
+
+function restored(value: StoredHeaders[string]): Buffer | string {
+  return typeof value === 'string' ? value : Buffer.from(value.base64, 'base64');
 }
 
 /** kafkajs gives a header as bytes, text or (repeated) a list; of repeated ones the last counts, null ones say nothing. */
@@ -36,7 +48,8 @@ export function normaliseHeaders(
 ): Record<string, Buffer> {
   // A stranger names the headers: none of them may meet a prototype.
   const normal = Object.create(null) as Record<string, Buffer>;
-  for (const [name, value] of Object.entries(headers ?? {})) {
+  for (const name in headers ?? {}) {
+    const value = headers[name];
     const last = Array.isArray(value) ? value.at(-1) : value;
     if (last !== undefined && last !== null) normal[name] = typeof last === 'string' ? Buffer.from(last, 'utf8') : last;
   }

@@ -1,0 +1,43 @@
+import { createTestDatabase, type TestDatabase } from '@headrace/testing';
+import type { DataSource } from 'typeorm';
+import { byteaArray, int4Array, jsonbArray, textArray } from '../src/postgres-arrays';
+import { openTestDatabase } from './running-service';
+
+describe('arrays in the binary format', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+
+  beforeAll(async () => {
+    database = await createTestDatabase('arrays');
+    dataSource = await openTestDatabase(database.url, 2);
+  });
+
+  afterAll(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  it('are what Postgres gets, whatever stands in them', async () => {
+    const numbers = [0, -1, 2 ** 31 - 1];
+    const texts = ['', 'plain', 'quo"te \\ {}, ü €\n'];
+    const bytes = [Buffer.from([0, 1, 255]), null, Buffer.alloc(0)];
+    const objects = [{}, { a: 'ü"' }, { base64: 'AAE=' }];
+    const found: unknown = await dataSource.query(
+      'SELECT * FROM unnest($1::int[], $2::text[], $3::bytea[], $4::jsonb[]) AS r (number, text, bytes, object)',
+      [
+        int4Array(numbers),
+        textArray(texts),
+        byteaArray(bytes),
+        jsonbArray(objects.map((each) => JSON.stringify(each))),
+      ],
+    );
+    expect(found).toEqual(
+      numbers.map((number, index) => ({ number, text: texts[index], bytes: bytes[index], object: objects[index] })),
+    );
+  });
+
+  it('may be empty', async () => {
+    const found: unknown = await dataSource.query('SELECT unnest($1::text[]) AS text', [textArray([])]);
+    expect(found).toEqual([]);
+  });
+});

@@ -51,5 +51,6 @@ try {
 } finally {
   await run.close();
 }
-console.log(code === 0 ? `All held in ${run.seconds()} s` : `Not everything held (${run.seconds()} s)`);
+if (code !== 130)
+  console.log(code === 0 ? `All held in ${run.seconds()} s` : `Not everything held (${run.seconds()} s)`);
 process.exit(code);

@@ -8,9 +8,10 @@ const libraries = {
   statistics: [],
   artifacts: ['contracts'],
   definitions: ['contracts', 'event-time'],
-  grpc: ['contracts'],
-  messaging: ['contracts'],
-  'service-kit': ['artifacts', 'grpc'],
+  tracing: [],
+  grpc: ['contracts', 'tracing'],
+  messaging: ['contracts', 'tracing'],
+  'service-kit': ['artifacts', 'grpc', 'tracing'],
   'definition-store': ['contracts', 'definitions', 'grpc', 'messaging', 'service-kit'],
   embedded: [],
   testing: ['embedded'],
@@ -23,6 +24,7 @@ const forServices = [
   'definitions',
   'grpc',
   'messaging',
+  'tracing',
   'service-kit',
   'definition-store',
   'testing',
@@ -46,6 +48,7 @@ const OUTSIDE_DOMAIN = [
   '@duckdb/*',
   'prom-client',
   'pino',
+  '@opentelemetry/*',
 ];
 
 const KAFKAJS = { name: 'kafkajs', message: 'Only libs/messaging/src/kafka may use kafkajs.' };

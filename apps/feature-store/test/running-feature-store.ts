@@ -235,8 +235,8 @@ export class RunningFeatureStore {
     await this.app.close();
   }
 
-  private publish(messages: readonly BulkMessage<unknown>[]): Promise<void> {
-    return this.app.get<BulkPublisher>(BULK_PUBLISHER).publish(messages);
+  private async publish(messages: readonly BulkMessage<unknown>[]): Promise<void> {
+    await this.app.get<BulkPublisher>(BULK_PUBLISHER).publish(messages);
   }
 }
 

@@ -56,8 +56,8 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
     return this.predictions.size;
   }
 
-  served(event: PredictionServed, sampleRate: number, cause: Cause): void {
-    if (isLogged(event.predictionId, sampleRate)) this.predictions.append(predictionServed(event, cause));
+  served(event: PredictionServed, sampleRate: number, cause: Cause, trace: string | undefined): void {
+    if (isLogged(event.predictionId, sampleRate)) this.predictions.append(predictionServed(event, cause, trace));
   }
 
   featuresWaited(endpoint: string, seconds: number): void {

@@ -1,4 +1,5 @@
 import { credentials, Metadata, status, type Client, type ClientOptions, type ServiceError } from '@grpc/grpc-js';
+import { traceCall, type CallTrace } from './trace';
 
 export interface ClientSettings {
   /** host:port */
@@ -59,15 +60,15 @@ type UnaryCall<Request, Response> = (
 export function unary<Request, Response>(
   call: UnaryCall<Request, Response>,
   request: Request,
-  options: { readonly timeoutMs: number; readonly metadata?: Metadata },
+  options: { readonly timeoutMs: number; readonly metadata?: Metadata; readonly trace?: CallTrace },
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    call(
-      request,
-      options.metadata ?? new Metadata(),
-      { deadline: Date.now() + options.timeoutMs },
-      (error, response) => (error ? reject(error) : resolve(response)),
-    );
+    const { metadata, end } = traceCall(options.metadata ?? new Metadata(), options.trace);
+    call(request, metadata, { deadline: Date.now() + options.timeoutMs }, (error, response) => {
+      end?.(error);
+      if (error) reject(error);
+      else resolve(response);
+    });
   });
 }
 

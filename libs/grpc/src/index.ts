@@ -8,4 +8,5 @@ export {
   type GrpcService,
   type UnaryMethods,
 } from './server';
+export type { CallTrace } from './trace';
 export { isServiceError, statusOf } from './status';

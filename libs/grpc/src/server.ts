@@ -9,12 +9,15 @@ import {
 } from '@grpc/grpc-js';
 import { authorise, type Access, type Caller, type TokenTable } from './access';
 import { statusOf } from './status';
+import { traced, traceparentOf } from './trace';
 
 /** What a method knows about its call besides the request. */
 export interface CallContext {
   readonly caller: Caller | undefined;
   /** Milliseconds left until the caller's deadline; Infinity without one. */
   remainingMs(): number;
+  /** W3C trace context to continue: the span of this call, or the caller's while no spans are exported; undefined without. */
+  traceparent(): string | undefined;
   /** Called when the caller cancels or its deadline falls. */
   onCancelled(listener: () => void): void;
 }
@@ -63,7 +66,10 @@ export async function startGrpcServer(options: {
 }): Promise<{ readonly server: Server; readonly port: number; close(deadlineMs: number): Promise<void> }> {
   const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
   for (const service of options.services)
-    server.addService(service.definition, { ...handlersOf(service, options.tokens, options.log), ...service.raw });
+    server.addService(
+      service.definition,
+      traced(service.definition, { ...handlersOf(service, options.tokens, options.log), ...service.raw }),
+    );
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${options.host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
@@ -125,6 +131,10 @@ class UnaryContext implements CallContext {
   remainingMs(): number {
     const deadline = this.call.getDeadline();
     return deadline === Infinity ? Infinity : Number(deadline) - Date.now();
+  }
+
+  traceparent(): string | undefined {
+    return traceparentOf(this.call);
   }
 
   onCancelled(listener: () => void): void {

@@ -1,11 +1,11 @@
 import { topicOf } from '@headrace/contracts';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
-import { encodeEvent } from './handler-transaction';
+import { encodeEvent, type EncodedEvent } from './handler-transaction';
 import type { LogMessage } from './log/port';
 import type { LogWriter } from './log-writer';
 import { metrics } from './metrics';
 import { nowMicros } from './rfc3339';
-import type { BulkMessage, BulkPublisher } from './types';
+import type { BulkMessage, BulkPublisher, Cause } from './types';
 
 export class LogBulkPublisher implements BulkPublisher {
   constructor(
@@ -13,19 +13,23 @@ export class LogBulkPublisher implements BulkPublisher {
     private readonly service: string,
   ) {}
 
-  async publish<T>(messages: readonly BulkMessage<T>[]): Promise<void> {
-    await this.writer.write(messages.map((message) => this.encode(message)));
+  async publish<T>(messages: readonly BulkMessage<T>[]): Promise<Cause[]> {
+    const causes: Cause[] = [];
+    await this.writer.write(messages.map((message) => this.encode(message, causes)));
     metrics.published.inc({ path: 'bulk' }, messages.length);
+    return causes;
   }
 
-  private encode<T>(message: BulkMessage<T>): LogMessage {
+  private encode<T>(message: BulkMessage<T>, causes: Cause[]): LogMessage {
     const { key, headers, value } = encodeEvent(message.definition, message.data, {
       id: message.id,
       cause: message.cause,
+      trace: message.trace,
       service: this.service,
       timeMicros: message.timeMicros ?? nowMicros(),
       ...(message.key === undefined ? {} : { key: message.key }),
     });
+    causes.push(causeOf(message, headers));
     return {
       topic: topicOf(message.definition.topic, message.stream),
       key,
@@ -38,4 +42,9 @@ export class LogBulkPublisher implements BulkPublisher {
       ...(message.partition === undefined ? {} : { partition: message.partition }),
     };
   }
+}
+
+function causeOf({ id }: Pick<BulkMessage<unknown>, 'id'>, headers: EncodedEvent['headers']): Cause {
+  const { ce_correlationid: correlationId = id, traceparent } = headers;
+  return { eventId: id, correlationId, ...(traceparent === undefined ? {} : { traceparent }) };
 }

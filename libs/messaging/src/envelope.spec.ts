@@ -88,13 +88,17 @@ describe('envelope', () => {
     expect(decode(record({}, null))).toMatchObject({ kind: 'undecodable', code: 'invalid_data' });
   });
 
+  it('does not hand on a trace context that is not valid', () => {
+    for (const traceparent of ['nonsense', `00-${'0'.repeat(32)}-b7ad6b7169203331-01`, '\xff']) {
+      const decoded = decode(record({ traceparent }));
+      if (decoded.kind !== 'event') throw new Error(JSON.stringify(decoded));
+      expect(decoded.event.traceparent).toBeUndefined();
+    }
+  });
+
   it('begins a chain with the event itself, and continues one from its cause', () => {
-    expect(follow(null, 'e9')).toEqual({ correlationId: 'e9', causationId: '', traceparent: undefined });
-    expect(follow({ eventId: 'e1', correlationId: 'c1', traceparent: 't' }, 'e9')).toEqual({
-      correlationId: 'c1',
-      causationId: 'e1',
-      traceparent: 't',
-    });
+    expect(follow(null, 'e9')).toEqual({ correlationId: 'e9', causationId: '' });
+    expect(follow({ eventId: 'e1', correlationId: 'c1' }, 'e9')).toEqual({ correlationId: 'c1', causationId: 'e1' });
   });
 });
 

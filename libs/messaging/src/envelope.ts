@@ -1,5 +1,6 @@
 // CloudEvents 1.0, Kafka protocol binding, binary mode: attributes as `ce_` headers, the protobuf message as the value.
 import { eventsByType, type EventDefinition } from '@headrace/contracts';
+import { isTraceparent } from '@headrace/tracing';
 import { formatMicros, parseMicros } from './rfc3339';
 import type { Cause, RawRecord, ReceivedEvent } from './types';
 
@@ -11,7 +12,8 @@ export interface Attributes {
   readonly subject: string;
   readonly correlationId: string;
   readonly causationId: string;
-  readonly traceparent: string | undefined;
+  /** W3C trace context: the span of the event itself (see event-trace.ts). */
+  readonly traceparent: string;
 }
 
 export const CONTENT_TYPE = 'application/protobuf';
@@ -32,20 +34,17 @@ export function encodeAttributes(attributes: Attributes): Record<string, string>
     ce_type: attributes.type,
     ce_time: formatMicros(attributes.timeMicros),
     ce_correlationid: attributes.correlationId,
+    traceparent: attributes.traceparent,
   };
   if (attributes.subject !== '') headers['ce_subject'] = attributes.subject;
   if (attributes.causationId !== '') headers['ce_causationid'] = attributes.causationId;
-  if (attributes.traceparent !== undefined) headers['traceparent'] = attributes.traceparent;
   return headers;
 }
 
-/** Correlation, causation and trace of an event that this cause brings about; null begins a new chain. */
-export function follow(
-  cause: Cause | null,
-  id: string,
-): Pick<Attributes, 'correlationId' | 'causationId' | 'traceparent'> {
-  if (cause === null) return { correlationId: id, causationId: '', traceparent: undefined };
-  return { correlationId: cause.correlationId, causationId: cause.eventId, traceparent: cause.traceparent };
+/** Correlation and causation of an event that this cause brings about; null begins a new chain. */
+export function follow(cause: Cause | null, id: string): Pick<Attributes, 'correlationId' | 'causationId'> {
+  if (cause === null) return { correlationId: id, causationId: '' };
+  return { correlationId: cause.correlationId, causationId: cause.eventId };
 }
 
 export type Decoded =
@@ -106,7 +105,7 @@ export function decode(record: RawRecord): Decoded {
     if (!Number.isSafeInteger(sequence) || sequence < 0) {
       throw new HeaderFault(PRODUCER_SEQUENCE, 'expected a whole number from 0 to 2^53 − 1');
     }
-    const traceparent = optional(headers, 'traceparent');
+    const traceparent = headers['traceparent']?.toString('latin1');
     const key = record.key?.toString('utf8') ?? '';
     return {
       kind: 'event',
@@ -119,7 +118,7 @@ export function decode(record: RawRecord): Decoded {
         subject: optional(headers, 'ce_subject') ?? key,
         correlationId: required(headers, 'ce_correlationid'),
         causationId: optional(headers, 'ce_causationid') ?? '',
-        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(isTraceparent(traceparent) ? { traceparent } : {}),
         producer: { shard: required(headers, PRODUCER_SHARD), sequence },
         topic: record.topic,
         partition: record.partition,

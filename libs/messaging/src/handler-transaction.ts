@@ -3,6 +3,7 @@ import { topicOf, type EventDefinition } from '@headrace/contracts';
 import type { EntityManager, QueryRunner } from 'typeorm';
 import { rows } from './database';
 import { encodeAttributes, follow, sourceOf } from './envelope';
+import { traceEvent, type HandledEvent } from './event-trace';
 import type { OutboxRow } from './outbox';
 import { nowMicros } from './rfc3339';
 import { storeText } from './stored-record';
@@ -30,6 +31,7 @@ export class EventTooLarge extends RangeError {
 /** What one handler call sees of the transaction. Published events wait in `outgoing` until the commit. */
 export class HandlerTransaction implements Transaction {
   private closed = false;
+  private handled: HandledEvent | undefined;
 
   constructor(
     private readonly runner: QueryRunner,
@@ -61,10 +63,16 @@ export class HandlerTransaction implements Transaction {
       cause,
       service: this.service,
       timeMicros: nowMicros(),
+      handled: this.handled,
       ...(options.subject === undefined ? {} : { subject: options.subject }),
     });
     this.outgoing.push({ topic: topicOf(definition.topic, options.stream), key, headers: storeText(headers), value });
     return id;
+  }
+
+  /** What is published from now on because of this event was published in this span. */
+  within(handled: HandledEvent): void {
+    this.handled = handled;
   }
 
   /** A handler that outlives its call (a forgotten await, a deadline) must not touch what follows. */
@@ -84,6 +92,9 @@ export interface EncodeOptions {
   readonly timeMicros: number;
   readonly subject?: string;
   readonly key?: string;
+  /** See BulkMessage. */
+  readonly trace?: string | null | undefined;
+  readonly handled?: HandledEvent | undefined;
 }
 
 export interface EncodedEvent {
@@ -98,27 +109,18 @@ export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options:
   if (encoded.byteLength > MAX_VALUE_BYTES) {
     throw new EventTooLarge(definition.type, key, encoded.byteLength, MAX_VALUE_BYTES);
   }
-  const chain = follow(options.cause, options.id);
   const headers = encodeAttributes({
     id: options.id,
     source: sourceOf(options.service),
     type: definition.type,
     timeMicros: options.timeMicros,
     subject: options.subject ?? key,
-    ...chain,
-    traceparent: chain.traceparent ?? newTraceparent(),
+    ...follow(options.cause, options.id),
+    traceparent: traceEvent(definition.type, options),
   });
   return {
     key: Buffer.from(key, 'utf8'),
     headers,
     value: Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength),
   };
-}
-
-/** Begins a W3C trace for a chain that has none. */
-function newTraceparent(): string {
-  // UUIDs: Node keeps their randomness in stock, and asks the system for other random bytes one by one.
-  const trace = randomUUID().replaceAll('-', '');
-  const span = randomUUID().replaceAll('-', '').slice(16);
-  return `00-${trace}-${span}-01`;
 }

@@ -2,7 +2,7 @@
 import type { QueryRunner } from 'typeorm';
 import { deadLetterRow, type DeadLetter } from './dead-letters';
 import type { GroupContext } from './group-context';
-import { callHandler, type Answer } from './handler-call';
+import type { Answer } from './handler-call';
 import { HandlerTransaction } from './handler-transaction';
 import { argumentOf, classify, nameOf, type Handled, type Item } from './items';
 import { recordLetter } from './letter-table';
@@ -14,6 +14,7 @@ import type { PartitionId } from './positions';
 import { obey } from './redrive';
 import { readSequences, type Sequences } from './sequences';
 import { keyOf } from './stored-record';
+import { tracedCall } from './traced-call';
 import type { Outcome, RawRecord } from './types';
 
 export type Failure =
@@ -124,7 +125,7 @@ export class Handling {
     const cause = single && first.kind === 'event' ? first.event : undefined;
     const transaction = new HandlerTransaction(this.runner, this.context.service, cause, this.outgoing);
     const answer = await timed(this.context.group, route.name, () =>
-      callHandler(this.context.dataSource, {
+      tracedCall(this.context, run, {
         route,
         argument: single ? argumentOf(first) : run.map(argumentOf),
         count: run.length,

@@ -5,6 +5,7 @@ import { backoffMs } from './backoff';
 import { rows } from './database';
 import { DEAD_LETTER_HEADERS } from './dead-letters';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
+import { traceSent } from './event-trace';
 import { isObject, messageOf } from './faults';
 import type { StatusBoard } from './group-status';
 import type { MessagingLogger } from './logger';
@@ -142,6 +143,7 @@ export class OutboxRelay {
     );
     if (batch.length === 0) return 0;
     await this.whileAwake(runner, () => this.options.writer.write(batch.map((row) => this.messageOf(row))));
+    for (const row of batch) traceSent(row);
     await this.options.onAcknowledged?.();
     await runner.query('DELETE FROM outbox WHERE sequence = ANY($1::bigint[])', [batch.map((row) => row.sequence)]);
     metrics.published.inc({ path: 'outbox' }, batch.length);

@@ -6,7 +6,6 @@ import { inTransaction, rows } from './database';
 import type { DeadLetter } from './dead-letters';
 import { messageOf } from './faults';
 import type { GroupContext } from './group-context';
-import { callHandler } from './handler-call';
 import { HandlerTransaction } from './handler-transaction';
 import { failureOf, failureOfOutcome, Handling, type Failure } from './handling';
 import { argumentOf, classify, nameOf, type Handled } from './items';
@@ -15,6 +14,7 @@ import { writeOutbox } from './outbox';
 import { settleRedriven } from './redrive';
 import { dueOffsets, lockParked, markDead, postpone, unpark, type ParkedEvent } from './parked';
 import type { PartitionId } from './positions';
+import { tracedCall } from './traced-call';
 
 const AT_ONCE = 200;
 const LONGEST_DELAY_MS = 1000;
@@ -134,7 +134,7 @@ export class ParkedRetrier {
       const single = item.route.kind === 'event';
       const cause = single && item.kind === 'event' ? item.event : undefined;
       const transaction = new HandlerTransaction(runner, service, cause, handling.outgoing);
-      const answer = await callHandler(dataSource, {
+      const answer = await tracedCall(this.context, [item], {
         route: item.route,
         argument: single ? argumentOf(item) : [argumentOf(item)],
         count: 1,

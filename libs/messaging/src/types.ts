@@ -5,7 +5,10 @@ import type { EntityManager } from 'typeorm';
 export interface Cause {
   readonly eventId: string;
   readonly correlationId: string;
-  /** W3C trace context. */
+  /**
+   * W3C trace context that it belongs to. To keep a cause, keep this as it is: the span that follows from it is found by
+   * trace and event id.
+   */
   readonly traceparent?: string;
 }
 
@@ -113,6 +116,11 @@ export interface BulkMessage<T> {
   readonly id: string;
   readonly producer: { readonly shard: string; readonly sequence: number };
   readonly cause: Cause | null;
+  /**
+   * W3C trace context that the event continues instead of its cause's: that of an upstream record, of a caller. Ignored
+   * when it is not valid; null begins a trace.
+   */
+  readonly trace?: string | null;
   readonly stream?: string;
   /** Default: the definition's key of the data. */
   readonly key?: string;
@@ -121,9 +129,12 @@ export interface BulkMessage<T> {
   readonly timeMicros?: number;
 }
 
-/** Publishes without outbox rows what is a function of its origin. Resolves when all brokers acknowledged. */
+/**
+ * Publishes without outbox rows what is a function of its origin. Resolves when all brokers acknowledged, with the events
+ * in the order of the messages: as causes of what follows from them.
+ */
 export interface BulkPublisher {
-  publish<T>(messages: readonly BulkMessage<T>[]): Promise<void>;
+  publish<T>(messages: readonly BulkMessage<T>[]): Promise<Cause[]>;
 }
 
 /** One event of a topic read outside a group (broadcast or range). */

@@ -117,7 +117,9 @@ describe('outbox', () => {
     const text = (name: string): string | undefined => record?.headers?.[name]?.toString();
     expect(text('ce_correlationid')).toBe('loop-1');
     expect(text('ce_causationid')).toBe(cause.eventId);
-    expect(text('traceparent')).toBe(traceparent);
+    // The same trace, and a span of its own.
+    expect(text('traceparent')).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+    expect(text('traceparent')).not.toBe(traceparent);
     expect(text('ce_source')).toBe(`/headrace/${service}`);
     expect(text('ce_producershard')).toMatch(new RegExp(`^${service}/[0-9a-f-]{36}/[0-7]$`));
   }, 30_000);

@@ -3,6 +3,9 @@ import { z } from 'zod';
 /** A number in the environment. */
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 
+/** Empty stands for unset, as everywhere in OpenTelemetry's environment. */
+const optionalUrl = z.union([z.literal(''), z.url({ protocol: /^https?$/ })]).optional();
+
 /** Settings that every service has. Ports 0 = chosen by the system (and printed in the log). */
 export const baseSettings = {
   HTTP_HOST: z.string().default('127.0.0.1'),
@@ -19,6 +22,13 @@ export const baseSettings = {
   HEADRACE_TOKEN: z.string().min(1).optional(),
   /** Folder of the artifact store, shared by the services. */
   HEADRACE_ARTIFACTS: z.string().min(1),
+  /**
+   * OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318: spans are exported to it. Unset or
+   * empty: none are made. The SDK reads the other OTEL_ variables of the specification itself.
+   */
+  OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl,
+  /** The same for spans alone, with the whole path. */
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: optionalUrl,
   /** "1": stop when stdin closes, so that nothing outlives a supervisor that was killed. */
   HEADRACE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
   /** Seconds that a shutdown may take. */

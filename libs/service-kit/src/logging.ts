@@ -1,14 +1,19 @@
 import type { LoggerService } from '@nestjs/common';
+import { spanRecorder, traceIdOf } from '@headrace/tracing';
 import { pino, type Logger } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** One JSON line an entry, on stdout. */
+/** One JSON line an entry, on stdout. What is logged inside of a span carries its trace's id. */
 export function createLogger(service: string, level: string): Logger {
   return pino({
     level,
     base: { service },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    mixin: () => {
+      const context = spanRecorder()?.current();
+      return context === undefined ? {} : { trace_id: traceIdOf(context) };
+    },
     formatters: { level: (label) => ({ level: label }) },
   });
 }

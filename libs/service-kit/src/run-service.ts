@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Module, type DynamicModule, type INestApplication, type InjectionToken, type Type } from '@nestjs/common';
+import { startTracing, type Tracing } from '@headrace/tracing';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { collectDefaultMetrics } from 'prom-client';
@@ -7,6 +8,9 @@ import type { z } from 'zod';
 import { readConfig, type BaseSettings, type ServiceConfig } from './config';
 import { createLogger, NestLogger, type Logger } from './logging';
 import { ServiceKitModule } from './service-kit.module';
+
+/** A collector that is away must not hold a shutdown up. */
+const SPANS_FLUSH_MS = 3_000;
 
 @Module({})
 class RootModule {}
@@ -67,14 +71,29 @@ async function start<S extends z.ZodRawShape>(
     logger.fatal({ err: reason }, 'unhandled rejection');
     process.exit(1);
   });
+  // First: what is built from here on looks whether spans are recorded.
+  const tracing = await traceIfAsked(config.service, settings, logger);
   const app = await createService(module, config.service, settings, logger, options);
-  stopOnSignal(app, logger, settings);
+  stopOnSignal(app, logger, settings, tracing);
   await app.listen(settings.HTTP_PORT, settings.HTTP_HOST);
   await app.startAllMicroservices();
   logger.info({ http: await app.getUrl() }, 'service started');
 }
 
-function stopOnSignal(app: INestApplication, logger: Logger, settings: BaseSettings): void {
+/** Spans are made only where somebody takes them. */
+async function traceIfAsked(service: string, settings: BaseSettings, logger: Logger): Promise<Tracing | undefined> {
+  const endpoint = settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || settings.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (!endpoint) return undefined;
+  logger.info({ endpoint }, 'spans are exported');
+  return startTracing({ service, log: logger });
+}
+
+function stopOnSignal(
+  app: INestApplication,
+  logger: Logger,
+  settings: BaseSettings,
+  tracing: Tracing | undefined,
+): void {
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) return;
@@ -84,7 +103,11 @@ function stopOnSignal(app: INestApplication, logger: Logger, settings: BaseSetti
       logger.error({ seconds: settings.SHUTDOWN_SECONDS }, 'shutdown took too long, leaving');
       process.exit(1);
     }, settings.SHUTDOWN_SECONDS * 1_000).unref();
-    app.close().then(
+    const close = async (): Promise<void> => {
+      await app.close();
+      await tracing?.stop(SPANS_FLUSH_MS);
+    };
+    close().then(
       () => process.exit(0),
       (error: unknown) => {
         logger.error({ err: error }, 'shutdown failed');

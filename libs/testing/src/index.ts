@@ -2,3 +2,4 @@ export { testDatabaseUrl, testKafkaBrokers } from './testing.config';
 export { eventually, type EventuallyOptions } from './eventually';
 export { createTestDatabase, type TestDatabase } from './test-database';
 export { uniqueName } from './unique-name';
+export { startOtlpCollector, type ExportedSpan, type OtlpCollector } from './otlp-collector';

@@ -6,5 +6,6 @@ export {
   type SpanRecorder,
   type SpanStart,
 } from './span-recorder';
-export { startTracing, type Tracing, type TracingOptions } from './start-tracing';
+export type { TracingOptions } from './open-telemetry';
+export { startTracing, type Tracing } from './start-tracing';
 export { eventSpanId, eventTraceparent, isSampled, isTraceparent, traceIdOf, spanIdOf } from './traceparent';

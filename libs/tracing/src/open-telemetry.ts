@@ -24,7 +24,6 @@ import {
   type IdGenerator,
 } from '@opentelemetry/sdk-trace-base';
 import type { RecordedSpan, SpanRecorder, SpanStart } from './span-recorder';
-import type { TracingOptions } from './start-tracing';
 import { eventSpanId, isSampled, isTraceparent, newTraceId, spanIdOf, traceIdOf } from './traceparent';
 
 const KINDS: Readonly<Record<SpanStart['kind'], SpanKind>> = {
@@ -33,6 +32,12 @@ const KINDS: Readonly<Record<SpanStart['kind'], SpanKind>> = {
   server: SpanKind.SERVER,
   client: SpanKind.CLIENT,
 };
+
+export interface TracingOptions {
+  /** `service.name` of everything recorded in this process, unless OTEL_SERVICE_NAME says otherwise. */
+  readonly service: string;
+  readonly log: { warn(fields: object, message: string): void };
+}
 
 export interface OpenTelemetry {
   readonly recorder: SpanRecorder;

@@ -1,10 +1,5 @@
+import type { TracingOptions } from './open-telemetry';
 import { installSpanRecorder, spanRecorder } from './span-recorder';
-
-export interface TracingOptions {
-  /** `service.name` of everything recorded in this process, unless OTEL_SERVICE_NAME says otherwise. */
-  readonly service: string;
-  readonly log: { warn(fields: object, message: string): void };
-}
 
 export interface Tracing {
   /** Exports what is waiting, for so long at most; what is left then is lost, and said so. */

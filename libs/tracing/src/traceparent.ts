@@ -1,6 +1,6 @@
 // W3C trace context, version 00, in the form of its header: "00-<trace id>-<span id>-<flags>". Everywhere in Headrace a
 // context is such a string; its parts are looked at only here.
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 
 const FORM = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -40,23 +40,9 @@ export function newTraceId(): string {
 }
 
 /**
- * 64 well mixed bits of the text (two multiplicative hashes of 32 bits, mixed into each other as in MurmurHash3's end),
- * as 16 hexadecimal digits. No secret and no proof: only different within one trace. A tenth of the time of a digest.
+ * 16 hexadecimal digits: different ids within one trace are what matters. A digest in one call costs 0.3 µs; one built up
+ * by createHash or drawn by randomBytes several times that.
  */
 export function eventSpanId(eventId: string): string {
-  let a = 0xdeadbeef;
-  let b = 0x41c6ce57;
-  for (let index = 0; index < eventId.length; index += 1) {
-    const code = eventId.charCodeAt(index);
-    a = Math.imul(a ^ code, 0x9e3779b1);
-    b = Math.imul(b ^ code, 0x5f356495);
-  }
-  a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
-  b = Math.imul(b ^ (b >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  const id = hex(a) + hex(b);
-  return id === '0000000000000000' ? '0000000000000001' : id;
-}
-
-function hex(bits: number): string {
-  return (bits >>> 0).toString(16).padStart(8, '0');
+  return hash('sha256', eventId).slice(0, 16);
 }

@@ -33,7 +33,7 @@ export interface Deployment {
   readonly featureTimeoutMs: number;
   readonly logSampleRate: number;
   /** The DeploymentChanged event: cause of what is answered because of it. */
-  readonly cause: { readonly eventId: string; readonly correlationId: string };
+  readonly cause: { readonly eventId: string; readonly correlationId: string; readonly traceparent?: string };
 }
 
 export type DeploymentReading =

@@ -46,7 +46,8 @@ export class DeploymentsListener {
     if (event.type !== events.DeploymentChanged.type) return;
     // The reader decoded it by its type.
     const changed = event.data as DeploymentChanged;
-    const cause = { eventId: event.eventId, correlationId: event.correlationId };
+    const { eventId, correlationId, traceparent } = event;
+    const cause = { eventId, correlationId, ...(traceparent === undefined ? {} : { traceparent }) };
     const reading = readDeployment(changed, cause);
     const { endpoint, generation } = changed;
     if (reading.kind === 'unusable') {

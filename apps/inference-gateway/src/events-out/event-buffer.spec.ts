@@ -1,5 +1,5 @@
 import { events } from '@headrace/contracts';
-import type { BulkMessage, BulkPublisher } from '@headrace/messaging';
+import type { BulkMessage, BulkPublisher, Cause } from '@headrace/messaging';
 import { eventually } from '@headrace/testing';
 import { EventBuffer, type EventBufferOptions, type Outgoing } from './event-buffer';
 
@@ -9,11 +9,11 @@ class FakeKafka implements BulkPublisher {
   readonly tries: number[][] = [];
   readonly log: { id: string; sequence: number }[] = [];
 
-  publish<T>(messages: readonly BulkMessage<T>[]): Promise<void> {
+  publish<T>(messages: readonly BulkMessage<T>[]): Promise<Cause[]> {
     this.tries.push(messages.map(({ producer }) => producer.sequence));
     if (this.away) return Promise.reject(new Error('no broker'));
     this.log.push(...messages.map(({ id, producer }) => ({ id, sequence: producer.sequence })));
-    return Promise.resolve();
+    return Promise.resolve([]);
   }
 }
 

@@ -22,7 +22,11 @@ export function predictService(
           metrics.meter('predict', endpoint, version).observe(code, (performance.now() - startedAt) / 1_000);
         };
         try {
-          const { response, version } = await answerPrediction.answer(request, context.remainingMs());
+          const { response, version } = await answerPrediction.answer(
+            request,
+            context.remainingMs(),
+            context.traceparent(),
+          );
           observe(status.OK, version ? String(version.number) : '');
           return response;
         } catch (error) {

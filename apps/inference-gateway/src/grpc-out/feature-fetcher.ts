@@ -25,6 +25,8 @@ export interface FeatureStorePort {
   fetch(
     request: GetOnlineFeaturesRequest,
     timeoutMs: number,
+    /** W3C trace contexts of the requests that the rows belong to. */
+    traces: readonly string[],
   ): Promise<{ readonly kind: 'answer'; readonly response: GetOnlineFeaturesResponse } | FetchFailure>;
 }
 
@@ -47,6 +49,7 @@ export const defaultFetcherLimits: FetcherLimits = {
 
 interface Row {
   readonly row: FeatureRow;
+  readonly trace: string | undefined;
   readonly deadline: number;
   readonly timer: NodeJS.Timeout;
   settled: boolean;
@@ -65,13 +68,13 @@ export class FeatureFetcher {
   ) {}
 
   /** Never rejects, never takes longer than `timeoutMs`. */
-  fetch(plan: InputPlan, row: FeatureRow, timeoutMs: number): Promise<FetchOutcome> {
+  fetch(plan: InputPlan, row: FeatureRow, timeoutMs: number, trace?: string): Promise<FetchOutcome> {
     let queue = this.queues.get(plan);
     if (!queue) {
       queue = new FeatureQueue(plan, this.store, this.limits);
       this.queues.set(plan, queue);
     }
-    return queue.fetch(row, timeoutMs);
+    return queue.fetch(row, timeoutMs, trace);
   }
 }
 
@@ -90,10 +93,11 @@ class FeatureQueue {
     private readonly limits: FetcherLimits,
   ) {}
 
-  fetch(row: FeatureRow, timeoutMs: number): Promise<FetchOutcome> {
+  fetch(row: FeatureRow, timeoutMs: number, trace: string | undefined): Promise<FetchOutcome> {
     return new Promise((resolve) => {
       const entry: Row = {
         row,
+        trace,
         deadline: performance.now() + timeoutMs,
         timer: setTimeout(() => entry.settle({ kind: 'late' }), timeoutMs),
         settled: false,
@@ -167,6 +171,7 @@ class FeatureQueue {
         maxWaitMicros: Math.round(waitMs * 1_000),
       },
       waitMs + CALL_MARGIN_MS,
+      rows.flatMap(({ trace }) => (trace === undefined ? [] : [trace])),
     );
     if (answer.kind === 'refused' && rows.length > 1) {
       // One row of many is at fault: each for itself, so that it fails nobody else.

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import {
   FeatureServiceClient,
+  FeatureServiceService,
   type GetOnlineFeaturesRequest,
   type GetOnlineFeaturesResponse,
 } from '@headrace/contracts/proto/features/v1/features_service';
@@ -8,6 +9,7 @@ import { authorization, createClient, isServiceError, isUnavailable, unary } fro
 import { circuitBreaker, ConsecutiveBreaker, handleWhen, isBrokenCircuitError, type IPolicy } from 'cockatiel';
 import type { FeatureStorePort, FetchFailure } from './feature-fetcher';
 
+const METHOD = FeatureServiceService.getOnlineFeatures.path;
 /** Failed calls in a row that open the circuit: from then on nobody waits for the feature store … */
 const FAILURES = 5;
 /** … until one call may try it again. */
@@ -45,13 +47,14 @@ export class FeatureStoreClient implements FeatureStorePort {
   async fetch(
     request: GetOnlineFeaturesRequest,
     timeoutMs: number,
+    traces: readonly string[] = [],
   ): Promise<{ kind: 'answer'; response: GetOnlineFeaturesResponse } | FetchFailure> {
     try {
       const response = await this.breaker.execute(() =>
         unary<GetOnlineFeaturesRequest, GetOnlineFeaturesResponse>(
           this.client.getOnlineFeatures.bind(this.client),
           request,
-          { timeoutMs, metadata: this.metadata },
+          { timeoutMs, metadata: this.metadata, trace: { method: METHOD, contexts: traces } },
         ),
       );
       return { kind: 'answer', response };

@@ -20,11 +20,13 @@ export interface Features {
     plan: InputPlan,
     row: { entities: PredictRequest['entities']; request: PredictRequest['request']; asOfMicros: number },
     timeoutMs: number,
+    /** W3C trace context of the request. */
+    trace?: string,
   ): Promise<FetchOutcome>;
 }
 
 export interface PredictionObserver {
-  served(event: PredictionServed, sampleRate: number, cause: Cause): void;
+  served(event: PredictionServed, sampleRate: number, cause: Cause, trace: string | undefined): void;
   featuresWaited(endpoint: string, seconds: number): void;
   fallback(endpoint: string, reason: FallbackReason): void;
   versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void;
@@ -37,6 +39,8 @@ export interface Answer {
 }
 
 interface Evidence {
+  /** W3C trace context of the request, when it has one. */
+  readonly trace: string | undefined;
   readonly startedAt: number;
   readonly shadows: Shadows;
   readonly vector?: FeatureVector | undefined;
@@ -55,19 +59,20 @@ export class AnswerPrediction {
     private readonly nowMicros: () => number,
   ) {}
 
-  async answer(request: PredictRequest, remainingMs: number): Promise<Answer> {
+  /** `trace`: W3C trace context that the request belongs to. */
+  async answer(request: PredictRequest, remainingMs: number, trace?: string): Promise<Answer> {
     const startedAt = performance.now();
     const withoutModel = this.table.fallbackWithoutModel(request.endpoint);
     if (withoutModel) {
       checkPredictRequest(request, NO_INPUTS, withoutModel.joinKey);
-      const evidence = { startedAt, shadows: new Shadows() };
+      const evidence = { trace, startedAt, shadows: new Shadows() };
       return this.fallBack(request, withoutModel, 'model_error', 'no version is loaded', evidence);
     }
     const active = this.table.require(request.endpoint);
     active.enter();
     const shadows = new Shadows();
     try {
-      return await this.answerWith(active, request, remainingMs, startedAt, shadows);
+      return await this.answerWith(active, request, remainingMs, { trace, startedAt, shadows });
     } finally {
       shadows.whenDone(() => active.leave());
     }
@@ -77,14 +82,14 @@ export class AnswerPrediction {
     active: ActiveDeployment,
     request: PredictRequest,
     remainingMs: number,
-    startedAt: number,
-    shadows: Shadows,
+    evidence: Evidence,
   ): Promise<Answer> {
     const { deployment, champion } = active;
+    const { shadows } = evidence;
     checkPredictRequest(request, champion.inputs, deployment.joinKey);
     const assigned = active.route();
     const timeoutMs = Math.max(1, Math.min(deployment.featureTimeoutMs, remainingMs - ANSWER_RESERVE_MS));
-    const score = this.scorer(request, timeoutMs, deployment);
+    const score = this.scorer(request, timeoutMs, deployment, evidence.trace);
     if (deployment.paired) {
       for (const version of active.versions) if (version !== assigned) shadows.add(version, score(version));
     }
@@ -97,7 +102,6 @@ export class AnswerPrediction {
       answering = champion;
     }
     shadows.onFailure((version, failed) => this.complain(deployment, version, failed, false));
-    const evidence = { startedAt, shadows };
     switch (scored.kind) {
       case 'score':
         return this.respond(request, deployment, scored, evidence);
@@ -120,12 +124,13 @@ export class AnswerPrediction {
     request: PredictRequest,
     timeoutMs: number,
     deployment: Deployment,
+    trace: string | undefined,
   ): (version: ServedVersion) => Promise<Scored> {
     const fetched = new Map<InputPlan, Promise<FetchOutcome>>();
     const { entities, request: fields, asOfMicros } = request;
     const fetch = async (plan: InputPlan): Promise<FetchOutcome> => {
       const from = performance.now();
-      const outcome = await this.features.fetch(plan, { entities, request: fields, asOfMicros }, timeoutMs);
+      const outcome = await this.features.fetch(plan, { entities, request: fields, asOfMicros }, timeoutMs, trace);
       this.observer.featuresWaited(deployment.endpoint, (performance.now() - from) / 1_000);
       return outcome;
     };
@@ -211,7 +216,7 @@ export class AnswerPrediction {
     response: PredictResponse,
     deployment: Deployment,
     featureNames: readonly string[],
-    { vector, startedAt, shadows }: Evidence,
+    { trace, vector, startedAt, shadows }: Evidence,
   ): void {
     const servedAtMicros = this.nowMicros();
     const event: PredictionServed = {
@@ -238,7 +243,7 @@ export class AnswerPrediction {
       rolloutId: deployment.rolloutId,
     };
     shadows.whenDone((shadowScores) => {
-      this.observer.served({ ...event, shadowScores }, deployment.logSampleRate, deployment.cause);
+      this.observer.served({ ...event, shadowScores }, deployment.logSampleRate, deployment.cause, trace);
     });
   }
 }

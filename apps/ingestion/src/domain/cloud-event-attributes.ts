@@ -1,5 +1,6 @@
 // Context attributes of a CloudEvent 1.0 and the rules of its specification about their names and values.
 import { parseTime } from '@headrace/event-time';
+import { isTraceparent } from '@headrace/tracing';
 import { found, type Violation } from './violation';
 
 /** As much as could be read; it is good when no violation was added. */
@@ -28,7 +29,6 @@ const MAX_LENGTH = 512;
 /** What CloudEvents forbids in strings: control characters, lone surrogates and Unicode's noncharacters. */
 const FORBIDDEN = /[\0-\x1f\x7f-\x9f\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
 const NAME = /^[a-z0-9]+$/;
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const TEXT = `1 to ${MAX_LENGTH} characters of UTF-8 without control characters`;
 
 /**
@@ -77,7 +77,7 @@ export function readAttributes(
     subject,
     timeMicros,
     correlationId: isText(correlationId) ? correlationId : undefined,
-    traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+    traceparent: typeof traceparent === 'string' && isTraceparent(traceparent) ? traceparent : undefined,
   };
 }
 

@@ -43,10 +43,15 @@ describe('judging a record', () => {
       correlationId: 'loop',
       traceparent,
     });
-    expect(accepted(recordOf({ headers: { ce_correlationid: '', traceparent: 'nonsense' } }))).toMatchObject({
-      correlationId: 'event-1',
-      traceparent: undefined,
-    });
+    for (const invalid of [
+      'nonsense',
+      `01-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+      `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
+    ])
+      expect(accepted(recordOf({ headers: { ce_correlationid: '', traceparent: invalid } }))).toMatchObject({
+        correlationId: 'event-1',
+        traceparent: undefined,
+      });
   });
 
   describe('envelope', () => {

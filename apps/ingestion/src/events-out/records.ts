@@ -19,23 +19,9 @@ export function producerOf({ topic, partition, offset, redriveOf }: UpstreamReco
 }
 
 /** The upstream event, as the cause of what it becomes; null when its id could not be read. */
-function upstreamCause({ upstreamId, correlationId, traceparent }: Judged): Cause | null {
+function upstreamCause({ upstreamId, correlationId }: Judged): Cause | null {
   if (upstreamId === undefined) return null;
-  return {
-    eventId: upstreamId,
-    correlationId: correlationId ?? upstreamId,
-    ...(traceparent === undefined ? {} : { traceparent }),
-  };
-}
-
-/** The event that a record became, as the cause of what follows from it. */
-export function causeFrom(record: UpstreamRecord, judged: Judged): Cause {
-  const id = originId(record);
-  return {
-    eventId: id,
-    correlationId: judged.correlationId ?? id,
-    ...(judged.traceparent === undefined ? {} : { traceparent: judged.traceparent }),
-  };
+  return { eventId: upstreamId, correlationId: correlationId ?? upstreamId };
 }
 
 function bulk<T>(
@@ -52,6 +38,7 @@ function bulk<T>(
     id: originId(record),
     producer: producerOf(record),
     cause: upstreamCause(judged),
+    trace: judged.traceparent ?? null,
     stream,
     key,
     timeMicros: record.timestampMs * 1_000,

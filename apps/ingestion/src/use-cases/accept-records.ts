@@ -16,7 +16,7 @@ import { countWindows, judgeQuality } from '../domain/quality';
 import { sortBatch, type SortedBatch } from '../domain/sort-batch';
 import type { StreamRules } from '../domain/stream-rules';
 import { publishQualityChange } from '../events-out/quality';
-import { causeFrom, dataArrived, dataRejected } from '../events-out/records';
+import { dataArrived, dataRejected, originId } from '../events-out/records';
 import { recordsTotal } from '../metrics';
 
 /**
@@ -40,7 +40,7 @@ export class AcceptRecords {
     const sorted = sortBatch(judgements, fresh, state.leastKnownMicros, clock);
 
     const stream = { name: rules.stream, version: rules.version };
-    await this.publisher.publish([
+    const published = await this.publisher.publish([
       ...sorted.accepted.map((record) => dataArrived(stream, record)),
       ...sorted.rejected.map((record) => dataRejected(stream, record, clock)),
     ]);
@@ -54,7 +54,7 @@ export class AcceptRecords {
       lastKnownMicros: sorted.accepted.length > 0 ? sorted.lastKnownMicros : undefined,
       reachedEventMicros: sorted.accepted.at(-1)?.accepted.eventTimeMicros,
     });
-    await followQuality(rules, judgements, sorted, reached, transaction);
+    await followQuality(rules, judgements, sorted, lastOf(judgements, published), reached, transaction);
     // The commit can still fail and the batch come again: these counters are for rates, the tables for truth.
     recordsTotal.inc({ stream: rules.stream, outcome: 'accepted' }, sorted.accepted.length);
     recordsTotal.inc({ stream: rules.stream, outcome: 'rejected' }, sorted.rejected.length);
@@ -67,10 +67,10 @@ async function followQuality(
   rules: StreamRules,
   judgements: readonly Judgement[],
   sorted: SortedBatch,
+  cause: Cause | undefined,
   reachedMicros: number,
   transaction: Transaction,
 ): Promise<void> {
-  const cause = lastCause(judgements, sorted);
   if (!cause) return;
   const { stream, quality } = rules;
   const counted = await addToWindows(
@@ -92,10 +92,10 @@ async function followQuality(
 }
 
 /** The newest event that the batch became. */
-function lastCause(judgements: readonly Judgement[], sorted: SortedBatch): Cause | undefined {
-  const kept = new Set<Judgement>([...sorted.accepted.map((one) => one.accepted), ...sorted.rejected]);
-  const last = judgements.findLast((judgement) => kept.has(judgement));
-  return last && causeFrom(last.record, last);
+function lastOf(judgements: readonly Judgement[], published: readonly Cause[]): Cause | undefined {
+  const byId = new Map(published.map((cause) => [cause.eventId, cause]));
+  const last = judgements.findLast(({ record }) => byId.has(originId(record)));
+  return last && byId.get(originId(last.record));
 }
 
 function countByCode(rejected: readonly RejectedRecord[]): Record<string, number> {

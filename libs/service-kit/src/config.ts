@@ -29,6 +29,19 @@ export const baseSettings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl,
   /** The same for spans alone, with the whole path. */
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: optionalUrl,
+  /** Which new traces are recorded, and the part of them (0 to 1) for a ratio. */
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      '',
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ])
+    .optional(),
+  OTEL_TRACES_SAMPLER_ARG: z.union([z.literal(''), z.coerce.number().min(0).max(1)]).optional(),
   /** "1": stop when stdin closes, so that nothing outlives a supervisor that was killed. */
   HEADRACE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
   /** Seconds that a shutdown may take. */

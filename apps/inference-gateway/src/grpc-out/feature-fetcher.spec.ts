@@ -15,6 +15,7 @@ const plan = planInputs([aColumn('mean_delay')]);
 /** Answers a call when its watermark has passed every row, as the real one does. The value of a row is its moment. */
 class FakeFeatureStore implements FeatureStorePort {
   readonly calls: GetOnlineFeaturesRequest[] = [];
+  readonly traces: (readonly string[])[] = [];
   inFlight = 0;
   mostInFlight = 0;
   private waiting: (() => void)[] = [];
@@ -26,8 +27,13 @@ class FakeFeatureStore implements FeatureStorePort {
     for (const wake of this.waiting.splice(0)) wake();
   }
 
-  async fetch(request: GetOnlineFeaturesRequest): ReturnType<FeatureStorePort['fetch']> {
+  async fetch(
+    request: GetOnlineFeaturesRequest,
+    _timeoutMs: number,
+    traces: readonly string[],
+  ): ReturnType<FeatureStorePort['fetch']> {
     this.calls.push(request);
+    this.traces.push(traces);
     this.inFlight += 1;
     this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
     try {
@@ -69,6 +75,14 @@ describe('fetching features for many requests', () => {
     expect(outcomes.map(valueOf)).toEqual(moments);
     expect(store.calls.length).toBeLessThanOrEqual(1 + Math.ceil(1_000 / defaultFetcherLimits.maxRows));
     expect(Math.max(...store.calls.map(({ rows }) => rows.length))).toBe(defaultFetcherLimits.maxRows);
+  });
+
+  it('tells the store on whose behalf a call is made', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const fetcher = new FeatureFetcher(store);
+    const trace = (nth: number): string => `00-${'a'.repeat(32)}-${String(nth).padStart(16, '0')}-01`;
+    await Promise.all([1, 2, 3].map((nth) => fetcher.fetch(plan, aRow(0), 1_000, nth === 2 ? undefined : trace(nth))));
+    expect(store.traces).toEqual([[trace(1), trace(3)]]);
   });
 
   it('keeps few quick calls under way', async () => {

@@ -51,10 +51,11 @@ function setUp(options: {
   table.activate(new ActiveDeployment(deployment, [champion, ...others]));
   table.markCaughtUp();
 
-  const fetches: { columns: readonly string[]; timeoutMs: number }[] = [];
+  const fetches: { columns: readonly string[]; timeoutMs: number; trace: string | undefined }[] = [];
+  const traces: (string | undefined)[] = [];
   const features: Features = {
-    fetch: (plan, _row, timeoutMs) => {
-      fetches.push({ columns: plan.names, timeoutMs });
+    fetch: (plan, _row, timeoutMs, trace) => {
+      fetches.push({ columns: plan.names, timeoutMs, trace });
       const { outcome = { kind: 'features', vector: aVector() } } = options;
       return Promise.resolve(typeof outcome === 'function' ? outcome(plan.names) : outcome);
     },
@@ -63,13 +64,16 @@ function setUp(options: {
   const fallbacks: string[] = [];
   const failures: { version: number; assigned: boolean }[] = [];
   const observer: PredictionObserver = {
-    served: (event) => log.push(event),
+    served: (event, _sampleRate, _cause, trace) => {
+      log.push(event);
+      traces.push(trace);
+    },
     featuresWaited: () => undefined,
     fallback: (_, reason) => fallbacks.push(reason),
     versionFailed: (_, version, assigned) => failures.push({ version, assigned }),
   };
   const answer = new AnswerPrediction(table, features, observer, () => NOW);
-  return { answer, fetches, log, fallbacks, failures };
+  return { answer, fetches, log, traces, fallbacks, failures };
 }
 
 function withoutFallback(changed = aDeploymentChanged()): DeploymentChanged {
@@ -103,6 +107,16 @@ describe('answering a prediction by entity', () => {
       deploymentGeneration: 1,
       entities: { origin: 'ATL', destination: 'ORD' },
     });
+  });
+
+  it("asks for features and logs in the caller's trace, also when it falls back", async () => {
+    const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const good = setUp({});
+    await good.answer.answer(aPredictRequest(), Infinity, trace);
+    expect([good.fetches[0]?.trace, good.traces]).toEqual([trace, [trace]]);
+    const late = setUp({ outcome: { kind: 'late' } });
+    await late.answer.answer(aPredictRequest(), Infinity, trace);
+    expect(late.traces).toEqual([trace]);
   });
 
   it('makes an id when the caller gives none', async () => {

@@ -15,7 +15,7 @@ const shared = {
       },
     ],
   },
-  transformIgnorePatterns: ['node_modules/(?!(@nestjs|@headrace)/)'],
+  transformIgnorePatterns: ['node_modules/(?!(@nestjs|@headrace|@opentelemetry/otlp-exporter-base)/)'],
   moduleNameMapper: {
     '^@headrace/contracts/proto/(.*)$': '<rootDir>/libs/contracts/src/generated/headrace/$1',
     '^@headrace/contracts/inference$': '<rootDir>/libs/contracts/src/generated/inference/grpc_service',

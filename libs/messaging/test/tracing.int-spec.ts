@@ -61,7 +61,7 @@ class Intake {
 class Store {
   @OnEvent(events.DataArrived, { deadLetter: 'reorder-safe', group: STORE })
   onArrival(_event: ReceivedEvent<DataArrived>, transaction: Transaction): Promise<void> {
-    transaction.publish(events.DatasetVersionCommitted, DatasetVersionCommitted.fromPartial({ stream }), { subject });
+    transaction.publish(events.DatasetVersionCommitted, DatasetVersionCommitted.fromPartial({ dataset: { stream } }), { subject });
     return Promise.resolve();
   }
 }

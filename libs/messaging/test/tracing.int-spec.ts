@@ -61,7 +61,9 @@ class Intake {
 class Store {
   @OnEvent(events.DataArrived, { deadLetter: 'reorder-safe', group: STORE })
   onArrival(_event: ReceivedEvent<DataArrived>, transaction: Transaction): Promise<void> {
-    transaction.publish(events.DatasetVersionCommitted, DatasetVersionCommitted.fromPartial({ dataset: { stream } }), { subject });
+    transaction.publish(events.DatasetVersionCommitted, DatasetVersionCommitted.fromPartial({ dataset: { stream } }), {
+      subject,
+    });
     return Promise.resolve();
   }
 }

@@ -20,7 +20,7 @@ function record(type: string, value: Buffer): RawRecord {
     subject: '',
     correlationId: 'e1',
     causationId: '',
-    traceparent: undefined,
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   };
   const producer = { ce_producershard: 'training/3', ce_producersequence: '42' };
   return {

@@ -48,7 +48,7 @@ export function normaliseHeaders(
 ): Record<string, Buffer> {
   // A stranger names the headers: none of them may meet a prototype.
   const normal = Object.create(null) as Record<string, Buffer>;
-  for (const name in headers ?? {}) {
+  for (const name in headers) {
     const value = headers[name];
     const last = Array.isArray(value) ? value.at(-1) : value;
     if (last !== undefined && last !== null) normal[name] = typeof last === 'string' ? Buffer.from(last, 'utf8') : last;

@@ -36,9 +36,10 @@ export class LoopState {
     return this.change('rolled_back');
   }
 
-  /** Number of the bad version once its gates refused it; undefined before. */
-  get refusedBad(): number | undefined {
-    return this.versions.find((version) => version.shuffleLabels && version.state === 'refused')?.version;
+  /** The version trained on shuffled labels, once its gates judged it; undefined before. */
+  get judgedBad(): { version: number; refused: boolean } | undefined {
+    const bad = this.versions.find((version) => version.shuffleLabels && version.state !== 'registered');
+    return bad && { version: bad.version, refused: bad.state === 'refused' };
   }
 
   private change(name: string): EndpointHistoryEntry | undefined {

@@ -77,6 +77,9 @@ export function aPairedRollout(canaryWeight = 20): DeploymentChanged {
       byWaiver: false,
       paired: true,
       startedAtMicros: 0,
+      strategy: 'canary',
+      assignmentUnit: '',
+      stepStartedAtMicros: 0,
     },
   });
 }

@@ -198,6 +198,31 @@ describe('the gateway on the real Kafka', () => {
     });
   });
 
+  it('compares a shadow and returns its answer to nobody, even if asked for it by number', async () => {
+    const endpoint = uniqueName('late');
+    const files = ['flight-like.onnx', 'flight-like-small.onnx'];
+    const changed = aPairedRollout(0);
+    const [champion, candidate] = changed.versions;
+    if (!champion || !candidate) throw new Error('the builder gives two versions');
+    const versions = [champion, { ...candidate, role: VersionRole.SHADOW }];
+    await deploy({ ...changed, generation: 1, versions }, endpoint, files);
+    await serving(endpoint, 1);
+    const asked = Array.from({ length: 50 }, (_, index) =>
+      predict(aPredictRequest({ endpoint, predictionId: `${endpoint}-${index}` })),
+    );
+    for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ version: 1, assignment: 'champion' });
+    await expect(infer(anInferRequest(row, { modelName: endpoint, modelVersion: '2' }))).rejects.toMatchObject({
+      code: status.NOT_FOUND,
+    });
+    await eventually(async () => {
+      const served = (await gateway.published(events.PredictionServed)).filter(
+        ({ data }) => data.endpoint === endpoint,
+      );
+      expect(served).toHaveLength(50);
+      expect(served.every(({ data }) => data.shadowScores[0]?.version === 2)).toBe(true);
+    });
+  });
+
   it('goes on with the champion when a canary cannot be loaded, and says so', async () => {
     const endpoint = uniqueName('late');
     await deploy(aDeploymentChanged(), endpoint, ['flight-like-small.onnx']);

@@ -19,6 +19,7 @@ import { EndpointsRepository } from './database/endpoints.repository';
 import { EventIndexRepository } from './database/event-index.repository';
 import { CreateRegistry1764100000000 } from './database/migrations/1764100000000-create-registry';
 import { IndexEffects1764200000000 } from './database/migrations/1764200000000-index-effects';
+import { RolloutStages1764300000000 } from './database/migrations/1764300000000-rollout-stages';
 import { AliasRow, GateEvaluationRow, ModelVersionRow } from './database/version.table';
 import { VersionsRepository } from './database/versions.repository';
 import { faultsOf } from './domain/definition-faults';
@@ -27,6 +28,7 @@ import { EventIndexHandler } from './events-in/event-index.handler';
 import { RegistryPublisher } from './events-out/registry-publisher';
 import { RegistryGrpc } from './grpc-in/registry-grpc';
 import { ControlRollout } from './use-cases/control-rollout';
+import { EndPauses } from './use-cases/end-pauses';
 import { FollowDefinitions } from './use-cases/follow-definitions';
 import { HeedAnalysis } from './use-cases/heed-analysis';
 import { HeedLoadFailure } from './use-cases/heed-load-failure';
@@ -34,6 +36,7 @@ import { RegisterVersion } from './use-cases/register-version';
 import { RollOut } from './use-cases/roll-out';
 import { takeInDefinition } from './use-cases/take-in-definition';
 import { StartRollout } from './use-cases/start-rollout';
+import { PausesTimer } from './timers/pauses.timer';
 import { WaiveGates } from './use-cases/waive-gates';
 
 const tables = [
@@ -46,7 +49,7 @@ const tables = [
   RolloutAnalysisRow,
   EndpointHistoryRow,
 ];
-const migrations = [CreateRegistry1764100000000, IndexEffects1764200000000];
+const migrations = [CreateRegistry1764100000000, IndexEffects1764200000000, RolloutStages1764300000000];
 const repositories = [VersionsRepository, EndpointsRepository, AuditRepository, EventIndexRepository];
 const eventsIn = [DecisionsHandler, EventIndexHandler];
 const eventsOut = [RegistryPublisher];
@@ -56,10 +59,12 @@ const useCases = [
   RollOut,
   HeedAnalysis,
   HeedLoadFailure,
+  EndPauses,
   ControlRollout,
   StartRollout,
   FollowDefinitions,
 ];
+const timers = [PausesTimer];
 
 const REGISTRY_GRPC = Symbol('REGISTRY_GRPC');
 
@@ -69,6 +74,7 @@ const REGISTRY_GRPC = Symbol('REGISTRY_GRPC');
     ...repositories,
     ...eventsOut,
     ...useCases,
+    ...timers,
     RegistryGrpc,
     { provide: REGISTRY_GRPC, inject: [RegistryGrpc], useFactory: (grpc: RegistryGrpc) => grpc.asService() },
   ],

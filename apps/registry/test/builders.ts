@@ -1,6 +1,7 @@
 import { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
 import type { EndpointState } from '../src/domain/endpoint';
 import type { RunningRollout } from '../src/domain/rollout';
+import type { Stage } from '../src/domain/stages';
 
 export const digestOf = (character: string): string => `sha256:${character.repeat(64)}`;
 
@@ -32,13 +33,23 @@ export function aModelTrained(fields: Partial<ModelTrained> = {}): ModelTrained 
   });
 }
 
+/** Steps of a canary without pauses. */
+export function stagesOfWeights(weights: readonly number[]): Stage[] {
+  return weights.map((weight) => ({ weight, ends: 'verdict', atLeastMicros: 0, confirm: false }));
+}
+
 export function aRollout(fields: Partial<RunningRollout> = {}): RunningRollout {
   return {
     rolloutId: 'rollout-1',
     candidate: 2,
     champion: 1,
-    weights: [20],
+    strategy: 'canary',
+    stages: stagesOfWeights([20]),
+    unit: '',
     step: 0,
+    stepStartedAtMicros: 0,
+    passed: false,
+    confirmed: false,
     paused: false,
     byWaiver: false,
     startedAtMicros: 0,

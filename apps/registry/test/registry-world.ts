@@ -6,7 +6,11 @@ import {
   type RolloutVerdict,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
-import type { GetEndpointResponse, ModelVersion } from '@headrace/contracts/proto/registry/v1/registry_service';
+import type {
+  GetEndpointResponse,
+  ModelVersion,
+  RolloutControl,
+} from '@headrace/contracts/proto/registry/v1/registry_service';
 import type { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
 import { kinds, type Endpoint, type Model } from '@headrace/definitions';
 import { eventually, uniqueName } from '@headrace/testing';
@@ -31,7 +35,13 @@ export function aModel(name: string, spec: { readonly promotion?: 'manual' } = {
   });
 }
 
-export function anEndpoint(name: string, model: string, weights: number[], fallback = 0.2): Endpoint {
+export function anEndpoint(
+  name: string,
+  model: string,
+  weights: number[],
+  fallback = 0.2,
+  rollout: Record<string, unknown> = { steps: weights.map((weight) => ({ weight })) },
+): Endpoint {
   return kinds.Endpoint.parse({
     apiVersion: 'headrace.dev/v1',
     kind: 'Endpoint',
@@ -40,7 +50,7 @@ export function anEndpoint(name: string, model: string, weights: number[], fallb
       model,
       joinKey: 'flight',
       fallback: { value: fallback },
-      rollout: { steps: weights.map((weight) => ({ weight })) },
+      rollout,
     },
   });
 }
@@ -77,6 +87,31 @@ export class RegistryWorld {
     await this.running.apply(aModel(name));
     await this.running.apply(anEndpoint(name, name, weights));
     return name;
+  }
+
+  /** The same, rolling out as its definition says: version 1 is deployed, version 2 rolls out. */
+  async aRollingLoop(rollout: Record<string, unknown>): Promise<{ name: string; rolling: DeploymentChanged }> {
+    const name = nameOf('lateness');
+    await this.running.apply(aModel(name));
+    await this.running.apply(anEndpoint(name, name, [], 0.2, rollout));
+    await this.train(name, 0.75);
+    await this.deployed(name, [[1, 100]]);
+    await this.train(name, 0.78);
+    const rolling = await eventually(async () => {
+      const { desired } = await this.endpoint(name);
+      if (!desired?.rollout) throw new Error('no rollout yet');
+      return desired;
+    }, PATIENCE);
+    return { name, rolling };
+  }
+
+  /** An operator gives a command; returns what the endpoint is then. */
+  async commands(name: string, control: RolloutControl, reason = 'as the spec says'): Promise<DeploymentChanged> {
+    const { registry } = this.running;
+    const request = { endpoint: name, control, reason };
+    const { desired } = await this.running.call(registry.controlRollout.bind(registry), request, 'otto');
+    if (!desired) throw new Error('nothing deployed');
+    return desired;
   }
 
   /** ingestion commits ten records as a dataset version, in the loop of that name. */

@@ -6,6 +6,7 @@ export {
   type DefinitionFault,
   type ValidationResult,
 } from './documents';
+export { UNTIL_RESUMED } from './endpoint';
 export { requiredFieldsOf } from './expression-fields';
 export { asNumber, checkExpression, compileExpression, type Expression, type Fields, type Scalar } from './expressions';
 export {

@@ -1,39 +1,7 @@
 // The six kinds of documents that a user writes. The owner of each kind validates it with these schemas.
-import { parseDuration } from '@headrace/event-time';
 import { z } from 'zod';
-import { checkExpression } from './expressions';
-
-const Name = z
-  .string()
-  .regex(
-    /^[a-z][a-z0-9-]{0,62}$/,
-    'expected lower-case letters, digits and hyphens, beginning with a letter, at most 63',
-  );
-const Identifier = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'expected letters, digits and underscores, at most 63');
-const TopicName = z
-  .string()
-  .regex(/^[A-Za-z0-9._-]{1,200}$/, 'expected a Kafka topic name: letters, digits, ".", "_", "-"');
-
-/** A duration such as "3h". Kept as text; read it with parseDuration. */
-const Duration = z.string().superRefine((text, context) => {
-  try {
-    parseDuration(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message });
-  }
-});
-
-/** CEL source; the variables it may name are said by its field. */
-const Cel = z
-  .string()
-  .min(1)
-  .max(2_000)
-  .superRefine((source, context) => {
-    const fault = checkExpression(source);
-    if (fault !== undefined) context.addIssue({ code: 'custom', message: `not a CEL expression: ${fault}` });
-  });
+import { EndpointSpec } from './endpoint';
+import { Cel, Duration, Identifier, Name, TopicName } from './scalars';
 
 const Field = z.strictObject({
   type: z.enum(['string', 'int', 'double', 'bool', 'timestamp']),
@@ -207,49 +175,6 @@ const ModelSpec = z.strictObject({
   gates: z.array(Gate).max(200).default([]),
   /** automatic: a version that passed its gates rolls out to the endpoints of the model by itself. */
   promotion: z.enum(['automatic', 'manual']).default('automatic'),
-});
-
-const EndpointSpec = z.strictObject({
-  model: Name,
-  /** Field of the request that joins labels: its value equals the record key of the label stream. */
-  joinKey: Identifier,
-  features: z.strictObject({ timeout: Duration.default('2s') }).prefault({}),
-  /** Answered when features or model cannot be had. */
-  fallback: z.strictObject({ value: z.number() }).optional(),
-  logging: z.strictObject({ sampleRate: z.number().min(0).max(1).default(1) }).prefault({}),
-  rollout: z
-    .strictObject({
-      strategy: z.enum(['direct', 'canary']).default('canary'),
-      /** Share of requests that the candidate answers, percent, rising. */
-      steps: z
-        .array(z.strictObject({ weight: z.int().min(1).max(100) }))
-        .min(1)
-        .max(20)
-        .default([{ weight: 20 }]),
-      /**
-       * Every request of a rollout is scored by both versions. The paired differences of their losses are averaged over
-       * blocks of event time, and an anytime-valid confidence sequence on the block means decides (docs/adr/0010).
-       */
-      analysis: z
-        .strictObject({
-          /** Error probability of the confidence sequence. */
-          alpha: z.number().min(0.0001).max(0.5).default(0.05),
-          /** Labelled pairs before the candidate may be promoted. */
-          minimumPairsToPromote: z.int().min(1).default(1_000),
-          /** Labelled pairs before the candidate may be rolled back. */
-          minimumPairsToRollBack: z.int().min(1).default(300),
-          /** Event time before the candidate may be promoted: at least one whole cycle of the data. */
-          minimumDuration: Duration.default('1d'),
-          /** Without a decision after this much event time: rolled back, the champion stays. */
-          maximumDuration: Duration.default('10d'),
-          /** Neighbours in time are alike: a block is made of whole buckets of this event time … */
-          block: Duration.default('1h'),
-          /** … until it holds this many pairs. */
-          minimumPairsOfBlock: z.int().min(1).default(100),
-        })
-        .prefault({}),
-    })
-    .prefault({}),
 });
 
 const DriftTest = z.strictObject({

@@ -45,6 +45,15 @@ describe('reading a deployment', () => {
       'no_single_champion',
     ],
     ['a canary alone', [aDeployedVersion(1, { role: VersionRole.CANARY })], 'no_single_champion'],
+    ['a role it does not know', [aDeployedVersion(1, { role: VersionRole.UNSPECIFIED })], 'unknown_role'],
+    [
+      'a shadow that would answer',
+      [
+        aDeployedVersion(1, { weightPercent: 80 }),
+        aDeployedVersion(2, { role: VersionRole.SHADOW, weightPercent: 20 }),
+      ],
+      'bad_weights',
+    ],
     ['weights that do not sum to 100', [aDeployedVersion(1, { weightPercent: 90 })], 'bad_weights'],
     ['a version without an artifact', [aDeployedVersion(1, { modelArtifact: undefined })], 'incomplete_version'],
     ['a version without a signature', [aDeployedVersion(1, { signature: undefined })], 'incomplete_version'],

@@ -3,7 +3,14 @@ import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
 import { VersionRole, type DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { ModelSignature } from '@headrace/contracts/proto/training/v1/training_events';
 
-export type Role = 'champion' | 'canary';
+/** A shadow's answers are compared and never returned. */
+export type Role = 'champion' | 'canary' | 'shadow';
+
+const ROLE_OF: Readonly<Partial<Record<VersionRole, Role>>> = {
+  [VersionRole.CHAMPION]: 'champion',
+  [VersionRole.CANARY]: 'canary',
+  [VersionRole.SHADOW]: 'shadow',
+};
 
 export interface WantedVersion {
   readonly number: number;
@@ -26,6 +33,8 @@ export interface Deployment {
   readonly rolloutId: string;
   /** Every version scores every prediction. */
   readonly paired: boolean;
+  /** A/B: the request field or entity whose value, with the salt, decides which version answers. */
+  readonly sticky: { readonly unit: string; readonly salt: string } | undefined;
   /** Field of the request that joins labels; empty when there is none. */
   readonly joinKey: string;
   /** Undefined: the endpoint declares none. */
@@ -42,7 +51,7 @@ export type DeploymentReading =
 
 export function readDeployment(changed: DeploymentChanged, cause: Deployment['cause']): DeploymentReading {
   const versions: WantedVersion[] = [];
-  for (const { version, role, weightPercent, modelArtifact, signature } of changed.versions) {
+  for (const { version, role: given, weightPercent, modelArtifact, signature } of changed.versions) {
     if (!modelArtifact || !signature || signature.features.length === 0) {
       return unusable('incomplete_version', `version ${version} comes without its artifact or its signature`);
     }
@@ -52,15 +61,21 @@ export function readDeployment(changed: DeploymentChanged, cause: Deployment['ca
         `version ${version} has the task "${signature.task}": expected binary or regression`,
       );
     }
+    const role = ROLE_OF[given];
+    if (!role)
+      return unusable('unknown_role', `version ${version} has the role ${given}, which this gateway does not know`);
+    if (role === 'shadow' && weightPercent !== 0) {
+      return unusable('bad_weights', `version ${version} is a shadow and never answers: expected a weight of 0`);
+    }
     versions.push({
       number: version,
-      role: role === VersionRole.CANARY ? 'canary' : 'champion',
+      role,
       weight: weightPercent,
       artifact: modelArtifact,
       signature,
     });
   }
-  versions.sort((a, b) => Number(a.role === 'canary') - Number(b.role === 'canary'));
+  versions.sort((a, b) => Number(a.role !== 'champion') - Number(b.role !== 'champion'));
   const [champion, ...others] = versions;
   if (champion?.role !== 'champion' || others.some(({ role }) => role === 'champion')) {
     return unusable('no_single_champion', `expected one champion among ${versions.length} versions`);
@@ -80,6 +95,7 @@ export function readDeployment(changed: DeploymentChanged, cause: Deployment['ca
       versions: [champion, ...others],
       rolloutId: rollout?.rolloutId ?? '',
       paired: rollout?.paired ?? false,
+      sticky: rollout?.assignmentUnit ? { unit: rollout.assignmentUnit, salt: rollout.rolloutId } : undefined,
       joinKey: behaviour?.labelJoinKey ?? '',
       fallback: behaviour?.fallback?.value,
       featureTimeoutMs: (behaviour?.featureTimeoutMicros ?? 0) / 1_000 || DEFAULT_FEATURE_TIMEOUT_MS,

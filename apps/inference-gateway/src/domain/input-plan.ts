@@ -88,6 +88,16 @@ export function joinKeyOf(request: PredictRequest, joinKey: string): string {
   return kind === undefined ? '' : String(kind.value);
 }
 
+/** The entity or request field that keeps its version in an A/B rollout. Throws an `invalid` DomainError without it. */
+export function unitOf(request: PredictRequest, unit: string): string {
+  const value = request.entities[unit] || joinKeyOf(request, unit);
+  if (value === '') {
+    const message = `entities["${unit}"] or request["${unit}"] is missing or empty: it decides which version answers`;
+    throw invalid('unit_missing', message);
+  }
+  return value;
+}
+
 function invalid(code: string, message: string): DomainError {
   return new DomainError('invalid', code, message);
 }

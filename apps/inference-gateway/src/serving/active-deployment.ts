@@ -1,6 +1,7 @@
 // One generation of an endpoint that serves: its loaded versions, who answers next, and how many requests it still owes.
 import type { Deployment, Role, WantedVersion } from '../domain/deployment';
 import type { InputPlan } from '../domain/input-plan';
+import { assign, standingOf } from '../domain/sticky-assignment';
 import { WeightedRoundRobin } from '../domain/weighted-round-robin';
 import type { LoadedVersion } from '../models/version-pool';
 
@@ -28,13 +29,19 @@ export class ActiveDeployment {
     this.router = new WeightedRoundRobin(versions);
   }
 
-  /** Version that answers the next request. */
-  route(): ServedVersion {
-    return this.router.next();
+  /**
+   * Version that answers the next request. `unit`: of an A/B rollout, what keeps its version; requests that name none are
+   * the champion's, they would blur the comparison.
+   */
+  route(unit?: string): ServedVersion {
+    const { sticky } = this.deployment;
+    if (!sticky) return this.router.next();
+    return unit === undefined ? this.champion : assign(standingOf(unit, sticky.salt), this.versions);
   }
 
+  /** By its number. Never a shadow: its answers are returned to nobody. */
   version(number: string): ServedVersion | undefined {
-    return this.versions.find((version) => String(version.number) === number);
+    return this.versions.find((version) => version.role !== 'shadow' && String(version.number) === number);
   }
 
   /** Between enter and leave its versions stay loaded. Enter in the same turn in which it was found. */

@@ -17,8 +17,18 @@ export type Scored =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'model-failed'; readonly error: unknown };
 
+/** What becomes of a score that nobody waits for any more: its version hangs, or is too slow to be compared. */
+export class ShadowLate extends Error {
+  constructor(patienceMs: number) {
+    super(`no score within ${patienceMs} ms`);
+    this.name = 'ShadowLate';
+  }
+}
+
 /** Promises given to it never reject. */
 export class Shadows {
+  constructor(private readonly patienceMs = 2_000) {}
+
   private readonly scoring = new Map<ServedVersion, Promise<Scored>>();
   private done: Promise<ShadowScore[]> | undefined;
   private failed: (version: ServedVersion, scored: Scored) => void = () => undefined;
@@ -44,13 +54,20 @@ export class Shadows {
     else void (this.done ??= this.settle()).then(listener);
   }
 
+  /** The prediction log waits for nobody longer than this: a version that hangs must not hold up what answers. */
   private async settle(): Promise<ShadowScore[]> {
     const scores: ShadowScore[] = [];
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Scored>((resolve) => {
+      const outcome = { kind: 'model-failed', error: new ShadowLate(this.patienceMs) } as const;
+      timer = setTimeout(() => resolve(outcome), this.patienceMs);
+    });
     for (const [version, scoring] of this.scoring) {
-      const scored = await scoring;
+      const scored = await Promise.race([scoring, late]);
       if (scored.kind === 'score') scores.push({ version: version.number, output: scored.output });
       else this.failed(version, scored);
     }
+    clearTimeout(timer);
     return scores;
   }
 }

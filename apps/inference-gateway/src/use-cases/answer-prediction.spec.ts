@@ -1,7 +1,8 @@
 import { DomainError } from '@headrace/contracts';
 import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
-import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { VersionRole, type DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { stringValue } from '@headrace/definitions';
 import { eventually } from '@headrace/testing';
 import {
   aColumn,
@@ -256,6 +257,63 @@ describe('a paired rollout', () => {
     for (let index = 0; index < 10; index += 1) await answer.answer(aPredictRequest(), Infinity);
     expect(log.every(({ shadowScores }) => shadowScores.length === 0)).toBe(true);
     expect(log.filter(({ version }) => version === 2)).toHaveLength(2);
+  });
+});
+
+describe('a shadow', () => {
+  const shadowed = (): DeploymentChanged => {
+    const changed = aPairedRollout(0);
+    const [champion, candidate] = changed.versions;
+    if (!champion || !candidate) throw new Error('the builder gives two versions');
+    return { ...changed, versions: [champion, { ...candidate, role: VersionRole.SHADOW }] };
+  };
+
+  it('never answers; its score stands beside the answer', async () => {
+    const { answer, log } = setUp({ changed: shadowed() });
+    for (let index = 0; index < 200; index += 1) {
+      const { response } = await answer.answer(aPredictRequest(), Infinity);
+      expect(response).toMatchObject({ version: 1, assignment: 'champion' });
+    }
+    await eventually(() => expect(log).toHaveLength(200));
+    expect(log.every(({ shadowScores }) => shadowScores[0]?.version === 2)).toBe(true);
+  });
+
+  it('does not answer for a champion that fails', async () => {
+    const { answer } = setUp({ changed: shadowed(), broken: [1] });
+    const { response } = await answer.answer(aPredictRequest(), Infinity);
+    expect(response).toMatchObject({ fallback: true, fallbackReason: 'model_error', output: 0.2 });
+  });
+});
+
+describe('an A/B rollout', () => {
+  const aTest = (weight: number): DeploymentChanged => {
+    const changed = aPairedRollout(weight);
+    const rollout = changed.rollout && { ...changed.rollout, strategy: 'ab', assignmentUnit: 'customer' };
+    return { ...changed, rollout };
+  };
+  const asks = (customer: string) => {
+    const request = aPredictRequest();
+    return { ...request, request: { ...request.request, customer: stringValue(customer) } };
+  };
+
+  it('answers the same customer by the same version, from every gateway, and moves only whom more weight moves', async () => {
+    const gateways = [setUp({ changed: aTest(30) }), setUp({ changed: aTest(30) }), setUp({ changed: aTest(60) })];
+    const sides = [];
+    for (let customer = 0; customer < 200; customer += 1) {
+      const versions = [];
+      for (const { answer } of gateways) {
+        versions.push((await answer.answer(asks(`customer-${customer}`), Infinity)).response.version);
+      }
+      sides.push(versions);
+    }
+    expect(sides.every(([one, other]) => one === other)).toBe(true);
+    expect(sides.every(([before, , after]) => before === 1 || after === 2)).toBe(true);
+    expect(new Set(sides.map(([, , after]) => after))).toEqual(new Set([1, 2]));
+  });
+
+  it('says which field it misses', async () => {
+    const { answer } = setUp({ changed: aTest(30) });
+    await expect(answer.answer(aPredictRequest(), Infinity)).rejects.toThrow('request["customer"] is missing');
   });
 });
 

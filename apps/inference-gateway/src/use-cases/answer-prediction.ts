@@ -8,7 +8,7 @@ import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/in
 import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
 import type { Cause } from '@headrace/messaging';
 import type { Deployment } from '../domain/deployment';
-import { checkPredictRequest, gapIn, joinKeyOf, type InputPlan } from '../domain/input-plan';
+import { checkPredictRequest, gapIn, joinKeyOf, unitOf, type InputPlan } from '../domain/input-plan';
 import type { FetchOutcome } from '../grpc-out/feature-fetcher';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
 import { scoreOf } from '../serving/score';
@@ -87,14 +87,17 @@ export class AnswerPrediction {
     const { deployment, champion } = active;
     const { shadows } = evidence;
     checkPredictRequest(request, champion.inputs, deployment.joinKey);
-    const assigned = active.route();
+    const { sticky } = deployment;
+    const assigned = active.route(sticky && unitOf(request, sticky.unit));
     const timeoutMs = Math.max(1, Math.min(deployment.featureTimeoutMs, remainingMs - ANSWER_RESERVE_MS));
     const score = this.scorer(request, timeoutMs, deployment, evidence.trace);
+    // Whoever answers is first in line.
+    const answer = score(assigned);
     if (deployment.paired) {
       for (const version of active.versions) if (version !== assigned) shadows.add(version, score(version));
     }
     let answering = assigned;
-    let scored = await score(assigned);
+    let scored = await answer;
     if (scored.kind !== 'score' && assigned !== champion) {
       // A canary is never the reason that somebody gets no answer.
       this.complain(deployment, assigned, scored, true);

@@ -1,6 +1,7 @@
 import type { Cause } from '@headrace/messaging';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { RolloutState } from '../domain/rollout';
+import type { Stage, Strategy } from '../domain/stages';
 import { int64 } from './int64';
 
 @Entity('endpoints')
@@ -40,11 +41,26 @@ export class RolloutRow {
   @Column(int64)
   champion!: number;
 
+  @Column('text')
+  strategy!: Strategy;
+
   @Column('jsonb')
-  weights!: number[];
+  stages!: Stage[];
+
+  @Column('text')
+  unit!: string;
 
   @Column('integer')
   step!: number;
+
+  @Column({ ...int64, name: 'step_started_at_micros' })
+  stepStartedAtMicros!: number;
+
+  @Column('boolean')
+  passed!: boolean;
+
+  @Column('boolean')
+  confirmed!: boolean;
 
   @Column('text')
   state!: RolloutState;

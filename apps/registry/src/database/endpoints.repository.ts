@@ -41,7 +41,7 @@ export class EndpointsRepository {
     await transaction.manager.save(RolloutRow, {
       ...rollout,
       endpoint,
-      weights: [...rollout.weights],
+      stages: [...rollout.stages],
       state: 'running',
       endedAtMicros: null,
       reason: '',
@@ -83,9 +83,23 @@ export class EndpointsRepository {
     await transaction.manager.insert(RolloutAnalysisRow, analysis);
   }
 
-  async lastAnalysis(transaction: Transaction, rollout: RunningRollout): Promise<RolloutAnalysisRow | null> {
+  /** Endpoints whose rollout has passed its step, and waits for nothing but its pause. */
+  async passedSteps(): Promise<string[]> {
+    const rows = await this.source.getRepository(RolloutRow).findBy({ state: 'running', passed: true, paused: false });
+    return rows.map((row) => row.endpoint);
+  }
+
+  /** The newest such verdict about the step in progress. */
+  async lastAnalysis(
+    transaction: Transaction,
+    rollout: RunningRollout,
+    verdict: string,
+  ): Promise<RolloutAnalysisRow | null> {
     const { rolloutId, step } = rollout;
-    return transaction.manager.findOne(RolloutAnalysisRow, { where: { rolloutId, step }, order: { sequence: 'DESC' } });
+    return transaction.manager.findOne(RolloutAnalysisRow, {
+      where: { rolloutId, step, verdict },
+      order: { sequence: 'DESC' },
+    });
   }
 
   async addHistory(
@@ -120,6 +134,6 @@ export class EndpointsRepository {
 }
 
 function rolloutOf(row: RolloutRow): RunningRollout {
-  const { rolloutId, candidate, champion, weights, step, paused, byWaiver, startedAtMicros, sinceGeneration } = row;
-  return { rolloutId, candidate, champion, weights, step, paused, byWaiver, startedAtMicros, sinceGeneration };
+  const { endpoint: _endpoint, state: _state, endedAtMicros: _ended, reason: _reason, ...rollout } = row;
+  return rollout;
 }

@@ -13,7 +13,8 @@ export function faultsOf(definition: Definition): string[] {
     ];
   }
   if (definition.kind === 'Endpoint') {
-    const weights = definition.spec.rollout.steps.map((step) => step.weight);
+    const { steps } = definition.spec.rollout;
+    const weights = steps.map((step) => step.weight);
     const isRising = weights.every((weight, index) => index === 0 || weight > (weights[index - 1] ?? 0));
     return isRising ? [] : [`spec.rollout.steps: weights must rise, found ${weights.join(', ')}`];
   }

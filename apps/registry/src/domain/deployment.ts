@@ -10,6 +10,16 @@ import type { Endpoint } from '@headrace/definitions';
 import { parseDuration } from '@headrace/event-time';
 import type { EndpointState } from './endpoint';
 import { candidateWeight } from './rollout';
+import type { Strategy } from './stages';
+
+/** A shadow never answers; a candidate may, if not in its first step. */
+const ROLE_OF: Readonly<Record<Strategy, VersionRole>> = {
+  canary: VersionRole.CANARY,
+  'blue-green': VersionRole.CANARY,
+  ab: VersionRole.CANARY,
+  shadow: VersionRole.SHADOW,
+  'champion-challenger': VersionRole.SHADOW,
+};
 
 export interface DefinedEndpoint {
   readonly definition: Endpoint;
@@ -30,7 +40,7 @@ export function desiredState(
   };
   const canaryWeight = rollout ? candidateWeight(rollout) : 0;
   const versions = [deployed(state.champion, VersionRole.CHAMPION, 100 - canaryWeight)];
-  if (rollout) versions.push(deployed(rollout.candidate, VersionRole.CANARY, canaryWeight));
+  if (rollout) versions.push(deployed(rollout.candidate, ROLE_OF[rollout.strategy], canaryWeight));
   return {
     endpoint: endpoint.definition.metadata.name,
     generation: state.generation,
@@ -45,6 +55,9 @@ export function desiredState(
       byWaiver: rollout.byWaiver,
       paired: true,
       startedAtMicros: rollout.startedAtMicros,
+      strategy: rollout.strategy,
+      assignmentUnit: rollout.unit,
+      stepStartedAtMicros: rollout.stepStartedAtMicros,
     },
     behaviour: behaviourOf(endpoint),
   };

@@ -1,4 +1,4 @@
-import { aRollout, anEndpointState } from '../../test/builders';
+import { aRollout, anEndpointState, stagesOfWeights } from '../../test/builders';
 import {
   concernsCandidate,
   emptyEndpoint,
@@ -9,9 +9,11 @@ import {
   type OfferDecision,
 } from './endpoint';
 
-const canary = { strategy: 'canary', weights: [20, 50] } as const;
-const direct = { strategy: 'direct', weights: [20] } as const;
+const steps = [{ weight: 20 }, { weight: 50 }];
+const canary = { strategy: 'canary', steps } as const;
+const direct = { strategy: 'direct', steps } as const;
 const begin = { rolloutId: 'rollout-1', nowMicros: 5 };
+const NOW = 9;
 const offered = (version: number, byWaiver = false) => ({ version, byWaiver });
 
 function stateAfter(decision: OfferDecision): EndpointState {
@@ -49,8 +51,11 @@ describe('a version offered to an endpoint', () => {
           rolloutId: 'rollout-1',
           candidate: 2,
           champion: 1,
-          weights: [20, 50],
+          strategy: 'canary',
+          stages: stagesOfWeights([20, 50]),
           step: 0,
+          stepStartedAtMicros: 5,
+          passed: false,
           paused: false,
           byWaiver: true,
           startedAtMicros: 5,
@@ -58,6 +63,20 @@ describe('a version offered to an endpoint', () => {
         },
       },
     });
+  });
+
+  it.each([
+    ['blue-green', { weight: 0, ends: 'verdict' }],
+    ['shadow', { weight: 0, ends: 'person' }],
+    ['champion-challenger', { weight: 0, ends: 'verdict' }],
+    ['ab', { weight: 20, ends: 'verdict' }],
+  ] as const)('begins a rollout of its own kind by strategy %s', (strategy, first) => {
+    const policy = { strategy, steps, unit: strategy === 'ab' ? 'customer' : undefined };
+    const decision = offer(anEndpointState({ champion: 1 }), offered(2), policy, begin);
+    expect(decision).toMatchObject({ change: 'rollout_started', version: 2 });
+    const { rollout } = stateAfter(decision);
+    expect(rollout).toMatchObject({ strategy, unit: strategy === 'ab' ? 'customer' : '', passed: false });
+    expect(rollout?.stages[0]).toMatchObject(first);
   });
 
   it('waits while a rollout is in progress', () => {
@@ -96,10 +115,14 @@ describe('a version offered to an endpoint', () => {
 });
 
 describe('a rollout in progress', () => {
-  const state = anEndpointState({ generation: 7, champion: 1, rollout: aRollout({ candidate: 2, weights: [20, 50] }) });
+  const state = anEndpointState({
+    generation: 7,
+    champion: 1,
+    rollout: aRollout({ candidate: 2, stages: stagesOfWeights([20, 50]) }),
+  });
 
   it('advances with a new generation', () => {
-    expect(signal(state, 'verdict-promote')).toMatchObject({
+    expect(signal(state, 'verdict-promote', NOW)).toMatchObject({
       change: 'canary_advanced',
       state: { generation: 8, champion: 1, rollout: { step: 1 } },
       ended: undefined,
@@ -107,7 +130,7 @@ describe('a rollout in progress', () => {
   });
 
   it('ends with the candidate as champion when it is promoted', () => {
-    expect(signal(state, 'operator-promote')).toMatchObject({
+    expect(signal(state, 'operator-promote', NOW)).toMatchObject({
       change: 'promoted',
       version: 2,
       previousVersion: 1,
@@ -121,7 +144,7 @@ describe('a rollout in progress', () => {
     ['load-failed', 'rolled_back'],
     ['operator-abort', 'aborted'],
   ] as const)('ends with the old champion by %s', (heard, change) => {
-    expect(signal(state, heard)).toMatchObject({
+    expect(signal(state, heard, NOW)).toMatchObject({
       change,
       version: 2,
       previousVersion: 1,
@@ -131,16 +154,16 @@ describe('a rollout in progress', () => {
   });
 
   it('keeps the waiting version for after its end', () => {
-    const decision = signal({ ...state, waiting: offered(3) }, 'verdict-roll-back');
+    const decision = signal({ ...state, waiting: offered(3) }, 'verdict-roll-back', NOW);
     expect(decision).toMatchObject({ state: { waiting: offered(3) } });
   });
 
   it('has no new generation when nothing changes', () => {
-    expect(signal(state, 'verdict-none')).toEqual({ kind: 'kept' });
+    expect(signal(state, 'verdict-none', NOW)).toEqual({ kind: 'kept' });
   });
 
   it('cannot hear signals when there is none', () => {
-    expect(signal(anEndpointState(), 'verdict-promote')).toEqual({ kind: 'idle' });
+    expect(signal(anEndpointState(), 'verdict-promote', NOW)).toEqual({ kind: 'idle' });
   });
 });
 

@@ -1,5 +1,6 @@
 // One endpoint: which versions answer it, and what happens when a version is offered or a rollout hears a signal.
-import { react, type RunningRollout, type Signal } from './rollout';
+import { enterStep, react, type RunningRollout, type Signal } from './rollout';
+import { stagesOf, type RolloutSpec } from './stages';
 
 export interface OfferedVersion {
   readonly version: number;
@@ -17,15 +18,17 @@ export interface EndpointState {
 
 export const emptyEndpoint: EndpointState = { generation: 0, champion: 0, rollout: undefined, waiting: undefined };
 
-export interface RolloutPolicy {
-  readonly strategy: 'direct' | 'canary';
-  readonly weights: readonly number[];
+export interface RolloutPolicy extends RolloutSpec {
+  /** ab: what keeps its version. */
+  readonly unit?: string | undefined;
 }
 
 export type Change =
   | 'deployed'
   | 'canary_started'
   | 'canary_advanced'
+  | 'rollout_started'
+  | 'rollout_advanced'
   | 'promoted'
   | 'rolled_back'
   | 'paused'
@@ -70,44 +73,49 @@ export function offer(
   }
   const generation = state.generation + 1;
   const previousVersion = state.champion;
-  if (state.champion === 0 || policy.strategy === 'direct') {
+  const stages = stagesOf(policy);
+  if (state.champion === 0 || policy.strategy === 'direct' || !stages) {
     const deployed: EndpointState = { ...state, generation, champion: version };
     return { kind: 'changed', change: 'deployed', state: deployed, version, previousVersion, ended: undefined };
   }
-  const rollout: RunningRollout = {
+  const begun = {
     rolloutId: begin.rolloutId,
     candidate: version,
     champion: state.champion,
-    weights: policy.weights,
-    step: 0,
+    strategy: policy.strategy,
+    stages,
+    unit: policy.unit ?? '',
     paused: false,
     byWaiver: offered.byWaiver,
     startedAtMicros: begin.nowMicros,
     sinceGeneration: generation,
   };
-  const started: EndpointState = { ...state, generation, rollout };
-  return { kind: 'changed', change: 'canary_started', state: started, version, previousVersion, ended: undefined };
+  const started: EndpointState = { ...state, generation, rollout: enterStep(begun, 0, begin.nowMicros) };
+  const change = policy.strategy === 'canary' ? 'canary_started' : 'rollout_started';
+  return { kind: 'changed', change, state: started, version, previousVersion, ended: undefined };
 }
 
 export type SignalDecision =
   | Changed
   | { readonly kind: 'kept' }
+  /** Remembered in the state; nothing is deployed anew. */
+  | { readonly kind: 'noted'; readonly rollout: RunningRollout }
   | { readonly kind: 'refused'; readonly message: string }
   /** No rollout is in progress. */
   | { readonly kind: 'idle' };
 
-export function signal(state: EndpointState, heard: Signal): SignalDecision {
+export function signal(state: EndpointState, heard: Signal, nowMicros: number): SignalDecision {
   const { rollout } = state;
   if (!rollout) return { kind: 'idle' };
-  const next = react(rollout, heard);
-  if (next.kind === 'kept' || next.kind === 'refused') return next;
+  const next = react(rollout, heard, nowMicros);
+  if (next.kind === 'kept' || next.kind === 'noted' || next.kind === 'refused') return next;
   const generation = state.generation + 1;
   const changed = { kind: 'changed', version: rollout.candidate, previousVersion: state.champion } as const;
   switch (next.kind) {
     case 'step':
       return {
         ...changed,
-        change: 'canary_advanced',
+        change: rollout.strategy === 'canary' ? 'canary_advanced' : 'rollout_advanced',
         state: { ...state, generation, rollout: next.rollout },
         ended: undefined,
       };

@@ -5,14 +5,14 @@ import {
   type ControlRolloutRequest,
   type ControlRolloutResponse,
 } from '@headrace/contracts/proto/registry/v1/registry_service';
-import { UNIT_OF_WORK, type Transaction, type UnitOfWork } from '@headrace/messaging';
+import { UNIT_OF_WORK, type UnitOfWork } from '@headrace/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { EndpointsRepository } from '../database/endpoints.repository';
 import type { Signal } from '../domain/rollout';
 import { takeDecisionLock } from './decision-lock';
-import { PROMOTE_VERDICT } from './heed-analysis';
+import { EndPauses } from './end-pauses';
 import { requireReason } from './reason';
-import { POLICY, RollOut } from './roll-out';
+import { RollOut } from './roll-out';
 
 const SIGNAL_OF: Readonly<Record<RolloutControl, Signal | undefined>> = {
   [RolloutControl.UNSPECIFIED]: undefined,
@@ -29,6 +29,7 @@ export class ControlRollout {
     @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
     private readonly endpoints: EndpointsRepository,
     private readonly rollOut: RollOut,
+    private readonly endPauses: EndPauses,
   ) {}
 
   async run(request: ControlRolloutRequest, actor: string): Promise<ControlRolloutResponse> {
@@ -49,22 +50,10 @@ export class ControlRollout {
         throw new DomainError('precondition', 'no_rollout', `endpoint ${endpoint} has no rollout in progress`);
       }
       if (decision.kind === 'refused') throw new DomainError('precondition', 'rollout_refuses', decision.message);
-      if (signal === 'operator-resume') await this.heedMissedVerdict(transaction, endpoint);
+      // It may have been all that the step waited for.
+      if (signal === 'operator-resume') await this.endPauses.look(transaction, endpoint);
     });
     const found = await this.endpoints.withHistory(endpoint);
     return { desired: found?.desired ?? DeploymentChanged.fromPartial({ endpoint }) };
-  }
-
-  /** A promoting verdict that came during the pause counts now: analysis gives it only once. */
-  private async heedMissedVerdict(transaction: Transaction, endpoint: string): Promise<void> {
-    const { state } = await this.endpoints.load(transaction, endpoint);
-    if (!state.rollout) return;
-    const last = await this.endpoints.lastAnalysis(transaction, state.rollout);
-    if (last?.verdict !== PROMOTE_VERDICT) return;
-    await this.rollOut.hear(transaction, endpoint, 'verdict-promote', {
-      actor: POLICY,
-      reason: last.reason,
-      cause: last.cause,
-    });
   }
 }

@@ -21,8 +21,6 @@ const SIGNAL_OF: Readonly<Record<RolloutVerdict, Signal>> = {
   [RolloutVerdict.INCONCLUSIVE]: 'verdict-none',
 };
 
-export const PROMOTE_VERDICT = rolloutVerdictToJSON(RolloutVerdict.PROMOTE);
-
 /** A verdict about the rollout and step in progress moves it; every verdict is kept. */
 @Injectable()
 export class HeedAnalysis {

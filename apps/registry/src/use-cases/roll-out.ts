@@ -20,7 +20,7 @@ import {
   type OfferedVersion,
   type SignalDecision,
 } from '../domain/endpoint';
-import type { Signal } from '../domain/rollout';
+import type { RunningRollout, Signal } from '../domain/rollout';
 import { RegistryPublisher } from '../events-out/registry-publisher';
 import { deploymentGeneration, rolloutsEnded } from '../registry-metrics';
 
@@ -64,9 +64,10 @@ export class RollOut {
   ): Promise<OfferDecision> {
     const name = endpoint.definition.metadata.name;
     const { state } = await this.endpoints.load(transaction, name);
-    const { strategy, steps } = endpoint.definition.spec.rollout;
-    const policy = { strategy, weights: steps.map((step) => step.weight) };
-    const decision = offer(state, offered, policy, { rolloutId: randomUUID(), nowMicros: nowMicros() });
+    const decision = offer(state, offered, endpoint.definition.spec.rollout, {
+      rolloutId: randomUUID(),
+      nowMicros: nowMicros(),
+    });
     this.logger.info({ endpoint: name, version: offered.version, decision: decision.kind }, 'a version was offered');
     if (decision.kind === 'changed') await this.carryOut(transaction, endpoint, decision, decider);
     if (decision.kind === 'waits') {
@@ -81,9 +82,29 @@ export class RollOut {
   /** Lets the rollout in progress hear a signal. The decision lock is held. */
   async hear(transaction: Transaction, name: string, heard: Signal, decider: Decider): Promise<SignalDecision> {
     const { state } = await this.endpoints.load(transaction, name);
-    const decision = signal(state, heard);
-    if (decision.kind === 'changed') await this.carryOut(transaction, this.defined(name), decision, decider);
+    const decision = signal(state, heard, nowMicros());
+    if (decision.kind === 'changed') {
+      const byPolicy = decision.change === 'paused' && heard !== 'operator-pause';
+      const reason = byPolicy ? `the step passed and waits until it is resumed: ${decider.reason}` : decider.reason;
+      const actor = byPolicy ? POLICY : decider.actor;
+      await this.carryOut(transaction, this.defined(name), decision, { ...decider, actor, reason });
+    }
+    if (decision.kind === 'noted') await this.note(transaction, name, decision.rollout, decider);
     return decision;
+  }
+
+  /** The step has its verdict and lasts until its pause is over: remembered and audited, nothing is deployed anew. */
+  private async note(transaction: Transaction, name: string, rollout: RunningRollout, decider: Decider): Promise<void> {
+    await this.endpoints.saveRunning(transaction, name, rollout);
+    const { rolloutId, step, candidate: version } = rollout;
+    await appendAudit(transaction, {
+      atMicros: nowMicros(),
+      actor: decider.actor,
+      action: 'endpoint.step_passed',
+      subject: `Endpoint/${name}`,
+      detail: { rolloutId, step, version, reason: decider.reason, event: decider.cause.eventId },
+    });
+    this.logger.info({ endpoint: name, rolloutId, step, version }, 'a step passed and waits for its pause to end');
   }
 
   /** Publishes an endpoint anew after its definition changed. */

@@ -12,7 +12,10 @@ import { ModelSignature } from "../../training/v1/training_events";
 export enum VersionRole {
   UNSPECIFIED = 0,
   CHAMPION = 1,
+  /** CANARY - The candidate of a rollout, which may answer. */
   CANARY = 2,
+  /** SHADOW - The candidate of a rollout whose answers are compared and never returned. */
+  SHADOW = 3,
 }
 
 export function versionRoleFromJSON(object: any): VersionRole {
@@ -26,6 +29,9 @@ export function versionRoleFromJSON(object: any): VersionRole {
     case 2:
     case "VERSION_ROLE_CANARY":
       return VersionRole.CANARY;
+    case 3:
+    case "VERSION_ROLE_SHADOW":
+      return VersionRole.SHADOW;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum VersionRole");
   }
@@ -39,6 +45,8 @@ export function versionRoleToJSON(object: VersionRole): string {
       return "VERSION_ROLE_CHAMPION";
     case VersionRole.CANARY:
       return "VERSION_ROLE_CANARY";
+    case VersionRole.SHADOW:
+      return "VERSION_ROLE_SHADOW";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum VersionRole");
   }
@@ -114,8 +122,8 @@ export interface EndpointChanged {
   endpoint: string;
   model: string;
   /**
-   * deployed, canary_started, canary_advanced, promoted, rolled_back, paused, resumed, aborted,
-   * reconfigured (the Endpoint definition changed).
+   * deployed, promoted, rolled_back, paused, resumed, aborted, reconfigured (the Endpoint definition changed);
+   * canary_started, canary_advanced; rollout_started, rollout_advanced (every other strategy).
    */
   change: string;
   version: number;
@@ -152,7 +160,7 @@ export interface Rollout {
   rolloutId: string;
   candidateVersion: number;
   championVersion: number;
-  /** Index of the step in the Endpoint definition, from 0. */
+  /** Index of the step, from 0. Canary and ab: in the Endpoint definition; blue-green: 0 before the switch, 1 after it. */
   step: number;
   paused: boolean;
   /** The version was let through by a waiver. */
@@ -160,6 +168,11 @@ export interface Rollout {
   /** Both versions score every request while the rollout lasts; one answers. */
   paired: boolean;
   startedAtMicros: number;
+  /** canary, blue-green, shadow, ab, champion-challenger; empty (older registries): canary. */
+  strategy: string;
+  /** ab: the request field or entity whose value, hashed with rollout_id, decides which version answers; else empty. */
+  assignmentUnit: string;
+  stepStartedAtMicros: number;
 }
 
 /** What the gateway needs of the Endpoint definition. */
@@ -1658,6 +1671,9 @@ function createBaseRollout(): Rollout {
     byWaiver: false,
     paired: false,
     startedAtMicros: 0,
+    strategy: "",
+    assignmentUnit: "",
+    stepStartedAtMicros: 0,
   };
 }
 
@@ -1686,6 +1702,15 @@ export const Rollout: MessageFns<Rollout> = {
     }
     if (message.startedAtMicros !== 0) {
       writer.uint32(64).int64(message.startedAtMicros);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(74).string(message.strategy);
+    }
+    if (message.assignmentUnit !== "") {
+      writer.uint32(82).string(message.assignmentUnit);
+    }
+    if (message.stepStartedAtMicros !== 0) {
+      writer.uint32(88).int64(message.stepStartedAtMicros);
     }
     return writer;
   },
@@ -1767,6 +1792,30 @@ export const Rollout: MessageFns<Rollout> = {
             message.startedAtMicros = longToNumber(reader.int64());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.assignmentUnit = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.stepStartedAtMicros = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1809,6 +1858,17 @@ export const Rollout: MessageFns<Rollout> = {
         : isSet(object.started_at_micros)
         ? globalThis.Number(object.started_at_micros)
         : 0,
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      assignmentUnit: isSet(object.assignmentUnit)
+        ? globalThis.String(object.assignmentUnit)
+        : isSet(object.assignment_unit)
+        ? globalThis.String(object.assignment_unit)
+        : "",
+      stepStartedAtMicros: isSet(object.stepStartedAtMicros)
+        ? globalThis.Number(object.stepStartedAtMicros)
+        : isSet(object.step_started_at_micros)
+        ? globalThis.Number(object.step_started_at_micros)
+        : 0,
     };
   },
 
@@ -1838,6 +1898,15 @@ export const Rollout: MessageFns<Rollout> = {
     if (message.startedAtMicros !== 0) {
       obj.startedAtMicros = Math.round(message.startedAtMicros);
     }
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.assignmentUnit !== "") {
+      obj.assignmentUnit = message.assignmentUnit;
+    }
+    if (message.stepStartedAtMicros !== 0) {
+      obj.stepStartedAtMicros = Math.round(message.stepStartedAtMicros);
+    }
     return obj;
   },
 
@@ -1854,6 +1923,9 @@ export const Rollout: MessageFns<Rollout> = {
     message.byWaiver = object.byWaiver ?? false;
     message.paired = object.paired ?? false;
     message.startedAtMicros = object.startedAtMicros ?? 0;
+    message.strategy = object.strategy ?? "";
+    message.assignmentUnit = object.assignmentUnit ?? "";
+    message.stepStartedAtMicros = object.stepStartedAtMicros ?? 0;
     return message;
   },
 };

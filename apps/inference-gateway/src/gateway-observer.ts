@@ -5,6 +5,7 @@ import type { Logger } from '@headrace/service-kit';
 import { deploymentActivated, modelLoadFailed } from './events-out/deployment-reports';
 import { EventBuffer } from './events-out/event-buffer';
 import { isLogged, predictionServed } from './events-out/prediction-served';
+import { ScoreReports, type RolloutIdentity } from './events-out/score-reports';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { PredictionObserver } from './use-cases/answer-prediction';
 import type { DeploymentReports } from './use-cases/follow-deployments';
@@ -17,6 +18,7 @@ const QUIET_MS = 5_000;
 export class GatewayObserver implements PredictionObserver, DeploymentReports {
   private readonly predictions: EventBuffer;
   private readonly reports: EventBuffer;
+  private readonly scores: ScoreReports;
   private lastFaultMs = 0;
   private lastDropMs = 0;
   private lastVersionFaultMs = 0;
@@ -50,6 +52,7 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
       onDropped: (count) => options.logger.error({ count }, 'deployment reports dropped'),
       onFault,
     });
+    this.scores = new ScoreReports(bootId, (report) => this.reports.append(report));
   }
 
   get buffered(): number {
@@ -75,6 +78,10 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
     this.options.logger.error({ err: error, endpoint, version, assigned }, 'a version could not score a prediction');
   }
 
+  versionAsked(rollout: RolloutIdentity, version: number, error: unknown): void {
+    this.scores.note(rollout, version, error);
+  }
+
   activated(report: Parameters<DeploymentReports['activated']>[0], cause: Cause): void {
     this.options.logger.info({ ...report, eventId: cause.eventId }, 'deployment activated');
     this.reports.append(deploymentActivated({ ...report, gateway: this.options.bootId }, cause));
@@ -87,6 +94,7 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
   }
 
   async close(deadlineMs: number): Promise<void> {
+    this.scores.flush();
     await Promise.all([this.predictions.close(deadlineMs), this.reports.close(deadlineMs)]);
   }
 

@@ -13,14 +13,18 @@ import { messagingMigrations, MessagingModule } from '@headrace/messaging';
 import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
+import { RolloutScores1765100000000 } from './database/migrations/1765100000000-rollout-scores';
 import { faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
+import { ScoresHandler } from './events-in/scores.handler';
 import { VersionsHandler } from './events-in/versions.handler';
 import { MonitoringGrpc } from './grpc-in/monitoring.service';
 import type { MonitoringSettings } from './monitoring.config';
 import { RolloutMetrics, WindowMetrics } from './observe-decisions';
 import { DecisionsTimer } from './timers/decisions.timer';
+import { RolloutsTimer } from './timers/rollouts.timer';
 import { AnalyseRollout } from './use-cases/analyse-rollout';
+import { CheckRollouts } from './use-cases/check-rollouts';
 import { CloseWindow } from './use-cases/close-window';
 import { ReadProgress } from './use-cases/read-progress';
 import { RecordLabels } from './use-cases/record-labels';
@@ -32,8 +36,13 @@ import { WatchedMonitors } from './watched-monitors';
 
 const MONITORING_GRPC = Symbol('MONITORING_GRPC');
 
-const migrations = [...messagingMigrations, ...definitionMigrations, CreateMonitoring1765000000000];
-const eventsIn = [FactsHandler, VersionsHandler];
+const migrations = [
+  ...messagingMigrations,
+  ...definitionMigrations,
+  CreateMonitoring1765000000000,
+  RolloutScores1765100000000,
+];
+const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler];
 const useCases = [
   RecordPredictions,
   RecordLabels,
@@ -42,10 +51,11 @@ const useCases = [
   CloseWindow,
   RequestRetraining,
   AnalyseRollout,
+  CheckRollouts,
   Watch,
 ];
 const metrics = [WindowMetrics, RolloutMetrics];
-const timers = [DecisionsTimer];
+const timers = [DecisionsTimer, RolloutsTimer];
 
 const grpc = {
   provide: MONITORING_GRPC,

@@ -7,6 +7,7 @@ import {
   DeploymentActivated,
   ModelLoadFailed,
   PredictionServed,
+  VersionsScored,
 } from './generated/headrace/inference/v1/inference_events';
 import {
   DataArrived,
@@ -359,6 +360,14 @@ export const events = {
     ModelLoadFailed,
     (e) => e.endpoint,
     'A gateway could not load a version.',
+  ),
+  VersionsScored: event(
+    `${INFERENCE}.VersionsScored`,
+    topics.inference,
+    'inference-gateway',
+    VersionsScored,
+    (e) => e.endpoint,
+    'How often the versions of a rollout gave a score at one gateway, each second.',
   ),
   GroundTruthArrived: event(
     `${MONITORING}.GroundTruthArrived`,

@@ -41,6 +41,17 @@ const Analysis = z.strictObject({
   block: Duration.default('1h'),
   /** … until it holds this many pairs. */
   minimumPairsOfBlock: z.int().min(1).default(100),
+  /** Requests that a version could not score, by error or by crash. No labels are needed for this. */
+  failures: z
+    .strictObject({
+      /** Failures of the candidate before they may roll it back. */
+      minimum: z.int().min(1).max(1_000_000).default(5),
+      /** Share of requests by which the candidate may fail more often than the champion. */
+      tolerance: z.number().min(0).max(0.5).default(0.01),
+    })
+    .prefault({}),
+  /** A step without a request for so long (wall clock) is reported as inconclusive. */
+  inconclusiveAfter: Duration.default('10m'),
 });
 
 const Rollout = z

@@ -64,6 +64,7 @@ function setUp(options: {
   const log: PredictionServed[] = [];
   const fallbacks: string[] = [];
   const failures: { version: number; assigned: boolean }[] = [];
+  const asked: { version: number; failed: boolean }[] = [];
   const observer: PredictionObserver = {
     served: (event, _sampleRate, _cause, trace) => {
       log.push(event);
@@ -72,9 +73,10 @@ function setUp(options: {
     featuresWaited: () => undefined,
     fallback: (_, reason) => fallbacks.push(reason),
     versionFailed: (_, version, assigned) => failures.push({ version, assigned }),
+    versionAsked: (_, version, error) => asked.push({ version, failed: error !== undefined }),
   };
   const answer = new AnswerPrediction(table, features, observer, () => NOW);
-  return { answer, fetches, log, traces, fallbacks, failures };
+  return { answer, fetches, log, traces, fallbacks, failures, asked };
 }
 
 function withoutFallback(changed = aDeploymentChanged()): DeploymentChanged {
@@ -192,6 +194,25 @@ describe('a paired rollout', () => {
       expect(rolloutId).toBe('rollout-1');
     }
     expect(fetches).toHaveLength(100);
+  });
+
+  it('tells how each version fared, and blames none for what nobody could answer', async () => {
+    const { answer, asked } = setUp({ changed: aPairedRollout(50), broken: [2] });
+    for (let index = 0; index < 10; index += 1) await answer.answer(aPredictRequest(), Infinity);
+    await eventually(() => expect(asked).toHaveLength(20));
+    expect(asked.filter(({ version, failed }) => version === 1 && !failed)).toHaveLength(10);
+    expect(asked.filter(({ version, failed }) => version === 2 && failed)).toHaveLength(10);
+
+    const away = setUp({ changed: aPairedRollout(50), outcome: { kind: 'away', message: 'no connection' } });
+    for (let index = 0; index < 4; index += 1) await away.answer.answer(aPredictRequest(), Infinity);
+    await eventually(() => expect(away.log).toHaveLength(4));
+    expect(away.asked).toEqual([]);
+  });
+
+  it('tells nothing where no rollout is in progress', async () => {
+    const { answer, asked } = setUp({});
+    await answer.answer(aPredictRequest(), Infinity);
+    expect(asked).toEqual([]);
   });
 
   it('answers untouched when the shadow fails', async () => {
@@ -327,6 +348,7 @@ describe('an endpoint without a loaded version', () => {
       featuresWaited: () => undefined,
       fallback: () => undefined,
       versionFailed: () => undefined,
+      versionAsked: () => undefined,
     };
     const early = new AnswerPrediction(table, features, observer, () => NOW);
     await expect(early.answer(aPredictRequest(), Infinity)).rejects.toMatchObject({ kind: 'unavailable' });

@@ -13,6 +13,7 @@ import type { FetchOutcome } from '../grpc-out/feature-fetcher';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
 import { scoreOf } from '../serving/score';
 import { Shadows, type FallbackReason, type Scored } from '../serving/shadows';
+import { tallied } from '../serving/tally';
 import type { ServingTable } from '../serving/serving-table';
 
 export interface Features {
@@ -30,6 +31,8 @@ export interface PredictionObserver {
   featuresWaited(endpoint: string, seconds: number): void;
   fallback(endpoint: string, reason: FallbackReason): void;
   versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void;
+  /** A version of a rollout was asked; `error`: why it gave no score. */
+  versionAsked(rollout: Deployment, version: number, error: unknown): void;
 }
 
 export interface Answer {
@@ -90,7 +93,14 @@ export class AnswerPrediction {
     const { sticky } = deployment;
     const assigned = active.route(sticky && unitOf(request, sticky.unit));
     const timeoutMs = Math.max(1, Math.min(deployment.featureTimeoutMs, remainingMs - ANSWER_RESERVE_MS));
-    const score = this.scorer(request, timeoutMs, deployment, evidence.trace);
+    const ask = this.scorer(request, timeoutMs, deployment, evidence.trace);
+    const asked = new Map<ServedVersion, Scored | undefined>();
+    const score = async (version: ServedVersion): Promise<Scored> => {
+      asked.set(version, undefined);
+      const scored = await ask(version);
+      asked.set(version, scored);
+      return scored;
+    };
     // Whoever answers is first in line.
     const answer = score(assigned);
     if (deployment.paired) {
@@ -105,6 +115,13 @@ export class AnswerPrediction {
       answering = champion;
     }
     shadows.onFailure((version, failed) => this.complain(deployment, version, failed, false));
+    if (deployment.rolloutId !== '') {
+      shadows.whenDone(() => {
+        for (const { version, error } of tallied(asked, champion)) {
+          this.observer.versionAsked(deployment, version.number, error);
+        }
+      });
+    }
     switch (scored.kind) {
       case 'score':
         return this.respond(request, deployment, scored, evidence);

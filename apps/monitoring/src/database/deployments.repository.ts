@@ -8,6 +8,8 @@ export interface RunningRollout {
   readonly champion: number;
   readonly step: number;
   readonly paused: boolean;
+  /** Wall clock; 0 or absent (written before it was known): not known. */
+  readonly stepStartedMicros?: number;
 }
 
 /** What an endpoint serves now. */
@@ -31,6 +33,7 @@ export async function saveDeployment(queries: Queries, event: ReceivedEvent<Depl
     champion: rollout.championVersion,
     step: rollout.step,
     paused: rollout.paused,
+    stepStartedMicros: rollout.stepStartedAtMicros,
   };
   await queries.query(
     `INSERT INTO deployments (endpoint, generation, model, champion_version, profile_digest, rollout, event_id,
@@ -83,4 +86,12 @@ export async function readDeployment(queries: Queries, endpoint: string): Promis
       ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
     },
   };
+}
+
+/** Endpoints with a rollout in progress. */
+export async function readRollingOut(queries: Queries): Promise<string[]> {
+  const rows = await queries.query<{ endpoint: string }>(
+    `SELECT endpoint FROM deployments WHERE jsonb_typeof(rollout) = 'object' ORDER BY endpoint`,
+  );
+  return rows.map((row) => row.endpoint);
 }

@@ -25,7 +25,7 @@ function analyseUpTo(pairs: readonly Pair[], days: number, mayPromote = true): A
   const horizon = DAY_ONE + days * MICROS.d;
   const closedTo = closedBucketsEnd(horizon, rules);
   const closed = pairs.filter((pair) => pair.timeMicros < closedTo);
-  return analyse(beginAnalysis(DAY_ONE), closed, closedTo, horizon, rules, mayPromote);
+  return analyse(beginAnalysis(DAY_ONE), closed, closedTo, horizon, rules, { mayPromote, mayExpire: true });
 }
 
 describe('the analysis of a rollout', () => {

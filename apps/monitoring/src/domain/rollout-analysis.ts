@@ -54,7 +54,7 @@ export function closedBucketsEnd(horizonMicros: number, rules: AnalysisRules): n
 
 /**
  * Takes the pairs of the buckets that closed since: label event time in [analysedTo, closedTo). Stops at the block that
- * decides: what follows it is analysed again for a later step. A paused rollout may not be promoted, but rolled back.
+ * decides: what follows it is analysed again for a later step.
  */
 export function analyse(
   before: AnalysisState,
@@ -62,7 +62,8 @@ export function analyse(
   closedToMicros: number,
   horizonMicros: number,
   rules: AnalysisRules,
-  mayPromote = true,
+  /** A paused rollout may not be promoted; one whose step has passed is not called undecided. */
+  { mayPromote, mayExpire }: { mayPromote: boolean; mayExpire: boolean } = { mayPromote: true, mayExpire: true },
 ): Analysed {
   const length = parseDuration(rules.block);
   const found = gatherBlocks(pairs, before.gathering, length, rules.minimumPairsOfBlock);
@@ -83,7 +84,8 @@ export function analyse(
     }
   }
   state = { ...state, analysedToMicros: closedToMicros, gathering: found.gathering };
-  if (horizonMicros - state.startMicros < parseDuration(rules.maximumDuration)) return { state, verdict: undefined };
+  const lasts = horizonMicros - state.startMicros;
+  if (!mayExpire || lasts < parseDuration(rules.maximumDuration)) return { state, verdict: undefined };
   const verdict = {
     verdict: 'roll_back' as const,
     improvement: confidenceSequence(state.means, rules.alpha),

@@ -12,6 +12,9 @@ import { labelHorizon, type Progress } from '../domain/progress';
 import { analyse, beginAnalysis, closedBucketsEnd, type AnalysisState, type Verdict } from '../domain/rollout-analysis';
 import type { WatchedMonitor } from '../watched-monitors';
 
+/** As a decided step: there is nothing more to say about the rollout. */
+const ROLLED_BACK = 2_147_483_647;
+
 export type AnalysedRollout =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'analysed'; readonly state: AnalysisState; readonly verdict: Verdict | undefined };
@@ -31,9 +34,11 @@ export class AnalyseRollout {
     const closedTo = closedBucketsEnd(horizon, rules);
     if (!rollout || !Number.isFinite(closedTo)) return { kind: 'nothing' };
     const before = await this.known(transaction, monitor, rollout);
-    if (!before || before.decidedStep >= rollout.step || before.state.analysedToMicros >= closedTo) {
+    if (!before || before.decidedStep === ROLLED_BACK || before.state.analysedToMicros >= closedTo) {
       return { kind: 'nothing' };
     }
+    // A step that may pass is watched on until it ends: its pause protects no candidate that turns out worse.
+    const mayPromote = !rollout.paused && before.decidedStep < rollout.step;
     const from = before.state.analysedToMicros;
     const pairs = await readPairs(
       transaction,
@@ -42,11 +47,14 @@ export class AnalyseRollout {
       Number.isFinite(from) ? from : undefined,
       closedTo,
     );
-    const { state, verdict } = analyse(before.state, pairs, closedTo, horizon, rules, !rollout.paused);
+    const { state, verdict } = analyse(before.state, pairs, closedTo, horizon, rules, {
+      mayPromote,
+      mayExpire: before.decidedStep < rollout.step,
+    });
     await saveAnalysis(transaction, {
       ...before,
       state,
-      decidedStep: verdict ? rollout.step : before.decidedStep,
+      decidedStep: verdict ? (verdict.verdict === 'promote' ? rollout.step : ROLLED_BACK) : before.decidedStep,
     });
     if (verdict) await this.publish(transaction, monitor, deployment, rollout, verdict);
     return { kind: 'analysed', state, verdict };

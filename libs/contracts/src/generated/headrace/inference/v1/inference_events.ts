@@ -86,6 +86,29 @@ export interface ModelLoadFailed {
   gateway: string;
 }
 
+/**
+ * How the versions of a rollout fare at one gateway, told each second in which they were asked. Topic inference.v1,
+ * key = endpoint. Counts since the gateway's report before it: they add up.
+ */
+export interface VersionsScored {
+  endpoint: string;
+  rolloutId: string;
+  /** Of DeploymentChanged. */
+  generation: number;
+  gateway: string;
+  versions: VersionScores[];
+}
+
+export interface VersionScores {
+  version: number;
+  /** Requests that the version was asked to score, to answer or for comparison. */
+  asked: number;
+  /** Of these: no score, by an error, a crash, or too late. Not counted: what no version could have scored. */
+  failed: number;
+  /** Of the newest failure; at most 500 characters. */
+  lastError: string;
+}
+
 function createBasePredictionServed(): PredictionServed {
   return {
     predictionId: "",
@@ -1188,6 +1211,266 @@ export const ModelLoadFailed: MessageFns<ModelLoadFailed> = {
     message.code = object.code ?? "";
     message.message = object.message ?? "";
     message.gateway = object.gateway ?? "";
+    return message;
+  },
+};
+
+function createBaseVersionsScored(): VersionsScored {
+  return { endpoint: "", rolloutId: "", generation: 0, gateway: "", versions: [] };
+}
+
+export const VersionsScored: MessageFns<VersionsScored> = {
+  encode(message: VersionsScored, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.rolloutId !== "") {
+      writer.uint32(18).string(message.rolloutId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(24).int64(message.generation);
+    }
+    if (message.gateway !== "") {
+      writer.uint32(34).string(message.gateway);
+    }
+    for (const v of message.versions) {
+      VersionScores.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VersionsScored {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVersionsScored();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rolloutId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.gateway = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.versions.push(VersionScores.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VersionsScored {
+    return {
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      rolloutId: isSet(object.rolloutId)
+        ? globalThis.String(object.rolloutId)
+        : isSet(object.rollout_id)
+        ? globalThis.String(object.rollout_id)
+        : "",
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      gateway: isSet(object.gateway) ? globalThis.String(object.gateway) : "",
+      versions: globalThis.Array.isArray(object?.versions)
+        ? object.versions.map((e: any) => VersionScores.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: VersionsScored): unknown {
+    const obj: any = {};
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.rolloutId !== "") {
+      obj.rolloutId = message.rolloutId;
+    }
+    if (message.generation !== 0) {
+      obj.generation = Math.round(message.generation);
+    }
+    if (message.gateway !== "") {
+      obj.gateway = message.gateway;
+    }
+    if (message.versions?.length) {
+      obj.versions = message.versions.map((e) => VersionScores.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VersionsScored>): VersionsScored {
+    return VersionsScored.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VersionsScored>): VersionsScored {
+    const message = createBaseVersionsScored();
+    message.endpoint = object.endpoint ?? "";
+    message.rolloutId = object.rolloutId ?? "";
+    message.generation = object.generation ?? 0;
+    message.gateway = object.gateway ?? "";
+    message.versions = object.versions?.map((e) => VersionScores.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseVersionScores(): VersionScores {
+  return { version: 0, asked: 0, failed: 0, lastError: "" };
+}
+
+export const VersionScores: MessageFns<VersionScores> = {
+  encode(message: VersionScores, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).int64(message.version);
+    }
+    if (message.asked !== 0) {
+      writer.uint32(16).int64(message.asked);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(24).int64(message.failed);
+    }
+    if (message.lastError !== "") {
+      writer.uint32(34).string(message.lastError);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VersionScores {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVersionScores();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.asked = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failed = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastError = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VersionScores {
+    return {
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      asked: isSet(object.asked) ? globalThis.Number(object.asked) : 0,
+      failed: isSet(object.failed) ? globalThis.Number(object.failed) : 0,
+      lastError: isSet(object.lastError)
+        ? globalThis.String(object.lastError)
+        : isSet(object.last_error)
+        ? globalThis.String(object.last_error)
+        : "",
+    };
+  },
+
+  toJSON(message: VersionScores): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.asked !== 0) {
+      obj.asked = Math.round(message.asked);
+    }
+    if (message.failed !== 0) {
+      obj.failed = Math.round(message.failed);
+    }
+    if (message.lastError !== "") {
+      obj.lastError = message.lastError;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VersionScores>): VersionScores {
+    return VersionScores.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VersionScores>): VersionScores {
+    const message = createBaseVersionScores();
+    message.version = object.version ?? 0;
+    message.asked = object.asked ?? 0;
+    message.failed = object.failed ?? 0;
+    message.lastError = object.lastError ?? "";
     return message;
   },
 };

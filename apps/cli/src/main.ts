@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { RolloutControl } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
 import { addDlqCommands } from './commands/dlq';
@@ -7,6 +6,7 @@ import { addLogCommands } from './commands/log-commands';
 import { describeWindow } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
+import { addRolloutCommand } from './commands/rollout';
 import { runUp } from './commands/up';
 import { Clients, connect, explain } from './connection';
 import { runDemo } from './demo/run-demo';
@@ -221,7 +221,7 @@ program
           generation: endpoint.generation,
           versions: endpoint.versions.map((version) => `${version.version}:${version.weightPercent}%`).join(' '),
           rollout: endpoint.rollout
-            ? `version ${endpoint.rollout.candidateVersion}, step ${endpoint.rollout.step}${endpoint.rollout.paused ? ', paused' : ''}`
+            ? `${endpoint.rollout.strategy || 'canary'} of version ${endpoint.rollout.candidateVersion}, step ${endpoint.rollout.step}${endpoint.rollout.paused ? ', paused' : ''}`
             : '–',
         })),
         options.json === true,
@@ -229,38 +229,7 @@ program
     }),
   );
 
-program
-  .command('rollout <endpoint> <action>')
-  .description('start a rollout (of --version), or pause, resume, promote or abort the one in progress')
-  .requiredOption('--reason <text>', 'why')
-  .addOption(new Option('--version <n>', 'for start: a validated version of the endpoint’s model').argParser(Number))
-  .action((endpoint: string, action: string, options: { reason: string; version?: number }) =>
-    withClients(async (clients) => {
-      if (action === 'start') {
-        if (options.version === undefined) throw new Error('start needs --version <n>');
-        const { waits } = await clients.call(clients.registry.startRollout.bind(clients.registry), {
-          endpoint,
-          version: options.version,
-          reason: options.reason,
-        });
-        process.stdout.write(waits ? 'waits for the end of the rollout in progress\n' : 'started\n');
-        return;
-      }
-      const control = {
-        pause: RolloutControl.PAUSE,
-        resume: RolloutControl.RESUME,
-        promote: RolloutControl.PROMOTE,
-        abort: RolloutControl.ABORT,
-      }[action];
-      if (control === undefined) throw new Error(`"${action}": expected start, pause, resume, promote or abort`);
-      await clients.call(clients.registry.controlRollout.bind(clients.registry), {
-        endpoint,
-        control,
-        reason: options.reason,
-      });
-      process.stdout.write(`${action} done\n`);
-    }),
-  );
+addRolloutCommand(program, withClients);
 
 program
   .command('monitor <name>')

@@ -323,6 +323,7 @@ describe('the feature store on the real Kafka and Postgres', () => {
       shadowScores: [],
       fallback: index === 3,
       fallbackReason: '',
+      guardrails: [],
       latencyMicros: 0,
       deploymentGeneration: 1,
       rolloutId: '',

@@ -20,6 +20,7 @@ export class GatewayMetrics {
   private readonly dropped;
   private readonly loadFailures;
   private readonly versionFailures;
+  private readonly guardrails;
   private readonly circuit;
   private readonly meters = new Map<string, RequestMeter>();
 
@@ -73,6 +74,12 @@ export class GatewayMetrics {
       name: 'headrace_gateway_version_failures_total',
       help: 'Predictions that a version could not score; assigned = it should have answered.',
       labelNames: ['endpoint', 'version', 'assigned'],
+      registers,
+    });
+    this.guardrails = new Counter({
+      name: 'headrace_gateway_guardrails_total',
+      help: 'Doubtful answers by the guardrail that found them and what it declares.',
+      labelNames: ['endpoint', 'guardrail', 'action'],
       registers,
     });
     this.circuit = new Gauge({
@@ -163,6 +170,10 @@ export class GatewayMetrics {
 
   versionFailed(endpoint: string, version: number, assigned: boolean): void {
     this.versionFailures.inc({ endpoint, version: String(version), assigned: String(assigned) });
+  }
+
+  guarded(endpoint: string, guardrail: string, action: string): void {
+    this.guardrails.inc({ endpoint, guardrail, action });
   }
 
   circuitOpen(open: boolean): void {

@@ -3,6 +3,7 @@ import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/in
 import type { BulkPublisher, Cause } from '@headrace/messaging';
 import type { Logger } from '@headrace/service-kit';
 import { deploymentActivated, modelLoadFailed } from './events-out/deployment-reports';
+import type { Breach } from './domain/guardrails';
 import { EventBuffer } from './events-out/event-buffer';
 import { isLogged, predictionServed } from './events-out/prediction-served';
 import { ScoreReports, type RolloutIdentity } from './events-out/score-reports';
@@ -76,6 +77,10 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
     if (Date.now() - this.lastVersionFaultMs < QUIET_MS) return;
     this.lastVersionFaultMs = Date.now();
     this.options.logger.error({ err: error, endpoint, version, assigned }, 'a version could not score a prediction');
+  }
+
+  guarded(endpoint: string, breaches: readonly Breach[]): void {
+    for (const { guardrail, action } of breaches) this.options.metrics.guarded(endpoint, guardrail, action);
   }
 
   versionAsked(rollout: RolloutIdentity, version: number, error: unknown): void {

@@ -14,6 +14,7 @@ import { FeatureFetcher } from './grpc-out/feature-fetcher';
 import { FeatureStoreClient } from './grpc-out/feature-store.client';
 import type { GatewaySettings } from './inference-gateway.config';
 import { ModelLoader } from './models/model-loader';
+import { Profiles } from './models/profiles';
 import { VersionPool } from './models/version-pool';
 import { ServingTable } from './serving/serving-table';
 import { AnswerPrediction } from './use-cases/answer-prediction';
@@ -95,9 +96,9 @@ const grpcOut: Provider[] = [
 const useCases: Provider[] = [
   {
     provide: FollowDeployments,
-    inject: [VersionPool, ServingTable, GatewayObserver],
-    useFactory: (pool: VersionPool, table: ServingTable, observer: GatewayObserver) =>
-      new FollowDeployments(pool, table, observer, nowMicros),
+    inject: [VersionPool, ServingTable, GatewayObserver, ArtifactStore],
+    useFactory: (pool: VersionPool, table: ServingTable, observer: GatewayObserver, store: ArtifactStore) =>
+      new FollowDeployments(pool, table, observer, nowMicros, new Profiles(store)),
   },
   {
     provide: AnswerPrediction,

@@ -55,6 +55,7 @@ export function aDeploymentChanged(overrides: Partial<DeploymentChanged> = {}): 
       fallback: { value: 0.2 },
       featureTimeoutMicros: 2_000_000,
       logSampleRate: 1,
+      guardrails: undefined,
     },
     ...overrides,
   };

@@ -4,7 +4,11 @@ import { events } from '@headrace/contracts';
 import type { ModelInferRequest, ModelInferResponse, ModelReadyResponse } from '@headrace/contracts/inference';
 import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
-import { VersionRole, type DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import {
+  GuardrailAction,
+  VersionRole,
+  type DeploymentChanged,
+} from '@headrace/contracts/proto/registry/v1/registry_events';
 import { unary } from '@headrace/grpc';
 import { eventually, uniqueName } from '@headrace/testing';
 import {
@@ -221,6 +225,43 @@ describe('the gateway on the real Kafka', () => {
       expect(served).toHaveLength(50);
       expect(served.every(({ data }) => data.shadowScores[0]?.version === 2)).toBe(true);
     });
+  });
+
+  it('flags inputs outside of the profile, and refuses where that is declared', async () => {
+    const endpoint = uniqueName('late');
+    const changed = aDeploymentChanged();
+    const { behaviour } = changed;
+    const [version] = changed.versions;
+    if (!behaviour || !version) throw new Error('the builder gives both');
+    const features = flightColumns.map(({ name }, index) => ({ name, edges: [0, index === 4 ? 2 : 100] }));
+    const profile = { contract: 'headrace.dev/profile/v1', features };
+    const versions = [{ ...version, profileArtifact: await gateway.put(JSON.stringify(profile), 'profile.json') }];
+    const guardrails = {
+      outsideProfile: { action: GuardrailAction.FLAG, tolerance: 0 },
+      lowConfidence: undefined,
+      missingFeatures: undefined,
+      fallbackVersion: 0,
+    };
+    await deploy({ ...changed, versions, behaviour: { ...behaviour, guardrails } }, endpoint);
+    await serving(endpoint, 1);
+    const reason = `outside of what the version was validated on: ${flightColumns[4]?.name ?? ''}`;
+    const reasons = [{ guardrail: 'outside_profile', action: 'flag', reason }];
+    const predictionId = uniqueName('prediction');
+    const flagged = await predict(aPredictRequest({ endpoint, predictionId }));
+    expect(flagged).toMatchObject({ version: 1, fallback: false, guardrails: reasons });
+    await eventually(async () => {
+      const found = (await gateway.published(events.PredictionServed)).find(({ eventId }) => eventId === predictionId);
+      expect(found?.data.guardrails).toEqual(reasons);
+    });
+
+    const strict = { ...guardrails, outsideProfile: { action: GuardrailAction.REFUSE, tolerance: 0 } };
+    await deploy({ ...changed, generation: 2, versions, behaviour: { ...behaviour, guardrails: strict } }, endpoint);
+    await eventually(() =>
+      expect(predict(aPredictRequest({ endpoint }))).rejects.toMatchObject({
+        code: status.FAILED_PRECONDITION,
+        details: expect.stringContaining(reason),
+      }),
+    );
   });
 
   it('goes on with the champion when a canary cannot be loaded, and says so', async () => {

@@ -141,6 +141,11 @@ export class RunningGateway {
     return this.store.putFile(join(fixtures, file), file);
   }
 
+  async put(content: string, name: string): Promise<Awaited<ReturnType<ArtifactStore['putBytes']>>> {
+    if (!this.store) throw new Error('not started');
+    return this.store.putBytes(Buffer.from(content), name);
+  }
+
   /** As the registry would. Returns the event's id. */
   async deploy(data: DeploymentChanged): Promise<string> {
     const id = `${data.endpoint}/${data.generation}`;

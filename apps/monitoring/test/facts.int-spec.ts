@@ -44,6 +44,18 @@ describe('the facts in the tables', () => {
     expect((await findPredictionRef(queries, 'p1'))?.ref).toMatchObject({ id: 'p1', partition: 2, offset: 7 });
   });
 
+  it('counts a retry once, also when another gateway answered it by another version', async () => {
+    const first = served({ predictionId: 'p1', version: 1, output: 0.25 });
+    const retry = {
+      ...served({ predictionId: 'p1', version: 2, output: 0.75 }),
+      producer: { shard: 'other', sequence: 9 },
+    };
+    expect(await insertPredictions(queries, [first])).toEqual(new Set(['p1']));
+    expect(await insertPredictions(queries, [retry])).toEqual(new Set());
+    expect(await readScoredPredictions(queries, 'e', 1, 0, 1_000)).toMatchObject([{ predictionId: 'p1', score: 0.25 }]);
+    expect(await readScoredPredictions(queries, 'e', 2, 0, 1_000)).toEqual([]);
+  });
+
   it('counts what a version scored beside the answer, and no fallback', async () => {
     await insertPredictions(queries, [
       served({ predictionId: 'p1', version: 2, output: 0.9, shadowScores: [{ version: 1, output: 0.4 }] }),

@@ -49,6 +49,7 @@ function prediction(overrides: Partial<PredictionServed>): PredictionServed {
     shadowScores: [],
     fallback: false,
     fallbackReason: '',
+    guardrails: [],
     latencyMicros: 100,
     deploymentGeneration: 1,
     rolloutId: '',

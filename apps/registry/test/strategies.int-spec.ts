@@ -1,9 +1,9 @@
 import { events } from '@headrace/contracts';
 import { RolloutVerdict } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
-import { VersionRole } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { GuardrailAction, VersionRole } from '@headrace/contracts/proto/registry/v1/registry_events';
 import { RolloutControl } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { eventually } from '@headrace/testing';
-import { PATIENCE, RegistryWorld, weightsOf } from './registry-world';
+import { anEndpoint, PATIENCE, RegistryWorld, weightsOf } from './registry-world';
 
 describe('strategies of a rollout on the real Kafka and Postgres', () => {
   let world: RegistryWorld;
@@ -145,5 +145,28 @@ describe('strategies of a rollout on the real Kafka and Postgres', () => {
     };
     await world.running.says(events.ModelLoadFailed, failure);
     await world.deployed(name, [[1, 100]]);
+  });
+
+  it('deploys the fallback version of guardrails, which must have passed its gates', async () => {
+    const { name } = await world.aRollingLoop({ strategy: 'shadow' });
+    await world.commands(name, RolloutControl.PROMOTE);
+    const declared = (fallbackVersion: number) => {
+      const endpoint = anEndpoint(name, name, [20]);
+      const lowConfidence = { action: 'fallback-model', below: 0.7 } as const;
+      const guardrails = { lowConfidence, fallbackVersion };
+      return { ...endpoint, spec: { ...endpoint.spec, guardrails } };
+    };
+    await expect(world.running.apply(declared(9))).rejects.toThrow('version 9 of');
+    await world.running.apply(declared(1));
+    const desired = await world.deployed(name, [
+      [2, 100],
+      [1, 0],
+    ]);
+    expect(desired.versions[1]?.role).toBe(VersionRole.FALLBACK);
+    expect(desired.behaviour?.guardrails).toMatchObject({
+      lowConfidence: { action: GuardrailAction.FALLBACK_MODEL, below: 0.7 },
+      outsideProfile: undefined,
+      fallbackVersion: 1,
+    });
   });
 });

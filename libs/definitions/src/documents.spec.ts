@@ -75,4 +75,59 @@ spec:
     ).definitions[0];
     expect(one && other && versionOf(one) === versionOf(other)).toBe(true);
   });
+
+  describe('of an Endpoint', () => {
+    const faultsOf = (spec: object): string[] => {
+      const input = { apiVersion: 'headrace.dev/v1', kind: 'Endpoint', metadata: { name: 'late' } };
+      const result = validateDefinition({ ...input, spec: { model: 'late', joinKey: 'flight', ...spec } });
+      return result.kind === 'valid' ? [] : result.faults.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    };
+
+    it('accepts every strategy with what it needs', () => {
+      for (const rollout of [
+        { strategy: 'direct' },
+        {
+          steps: [
+            { weight: 5, pause: '10m' },
+            { weight: 50, pause: 'until-resumed' },
+          ],
+        },
+        { strategy: 'blue-green', keepPrevious: '1h' },
+        { strategy: 'ab', unit: 'customer', steps: [{ weight: 50 }] },
+        { strategy: 'shadow' },
+        { strategy: 'champion-challenger' },
+      ]) {
+        expect(faultsOf({ rollout })).toEqual([]);
+      }
+    });
+
+    it('says what a strategy misses, or has no use for', () => {
+      expect(faultsOf({ rollout: { strategy: 'ab' } })[0]).toMatch(/^spec\.rollout\.unit: required by strategy ab/);
+      expect(faultsOf({ rollout: { unit: 'customer' } })).toEqual([
+        'spec.rollout.unit: is for strategy ab, not for canary',
+      ]);
+      expect(faultsOf({ rollout: { keepPrevious: '1h' } })).toEqual([
+        'spec.rollout.keepPrevious: is for strategy blue-green, not for canary',
+      ]);
+      expect(faultsOf({ rollout: { steps: [{ weight: 5, pause: 'soon' }] } })[0]).toMatch(
+        /^spec\.rollout\.steps\.0\.pause: .*or "until-resumed"/,
+      );
+    });
+
+    it('asks guardrails for what their actions need', () => {
+      const lowConfidence = (action: string): object => ({ lowConfidence: { action, below: 0.7 } });
+      expect(faultsOf({ guardrails: lowConfidence('flag') })).toEqual([]);
+      expect(faultsOf({ guardrails: lowConfidence('default') })).toEqual([
+        'spec.guardrails.lowConfidence.action: default answers spec.fallback: declare one',
+      ]);
+      expect(faultsOf({ guardrails: lowConfidence('fallback-model') })).toEqual([
+        'spec.guardrails.lowConfidence.action: fallback-model needs spec.guardrails.fallbackVersion',
+      ]);
+      expect(faultsOf({ guardrails: { ...lowConfidence('flag'), fallbackVersion: 3 } })).toEqual([
+        'spec.guardrails.fallbackVersion: no guardrail has the action fallback-model',
+      ]);
+      const complete = { guardrails: { ...lowConfidence('fallback-model'), fallbackVersion: 3 } };
+      expect(faultsOf(complete)).toEqual([]);
+    });
+  });
 });

@@ -80,13 +80,54 @@ const Rollout = z
     }
   });
 
-export const EndpointSpec = z.strictObject({
-  model: Name,
-  /** Field of the request that joins labels: its value equals the record key of the label stream. */
-  joinKey: Identifier,
-  features: z.strictObject({ timeout: Duration.default('2s') }).prefault({}),
-  /** Answered when features or model cannot be had. */
-  fallback: z.strictObject({ value: z.number() }).optional(),
-  logging: z.strictObject({ sampleRate: z.number().min(0).max(1).default(1) }).prefault({}),
-  rollout: Rollout.prefault({}),
+const Action = z.enum(['flag', 'fallback-model', 'default', 'refuse']);
+
+const Guardrails = z.strictObject({
+  /** A feature lies outside the values that the version was validated on. */
+  outsideProfile: z
+    .strictObject({
+      action: Action,
+      /** How far outside is allowed, as a share of the width of the profile's range. */
+      tolerance: z.number().min(0).max(100).default(0),
+    })
+    .optional(),
+  /** Binary models: the probability of the likelier class is below this. */
+  lowConfidence: z.strictObject({ action: Action, below: z.number().gt(0.5).lt(1) }).optional(),
+  /** More than so many features have no value. */
+  missingFeatures: z.strictObject({ action: Action, moreThan: z.int().min(0).max(2_000).default(0) }).optional(),
+  /** For action fallback-model: the version of the same model that answers instead. */
+  fallbackVersion: z.int().min(1).optional(),
 });
+
+export const EndpointSpec = z
+  .strictObject({
+    model: Name,
+    /** Field of the request that joins labels: its value equals the record key of the label stream. */
+    joinKey: Identifier,
+    features: z.strictObject({ timeout: Duration.default('2s') }).prefault({}),
+    /** Answered when features or model cannot be had. */
+    fallback: z.strictObject({ value: z.number() }).optional(),
+    logging: z.strictObject({ sampleRate: z.number().min(0).max(1).default(1) }).prefault({}),
+    guardrails: Guardrails.optional(),
+    rollout: Rollout.prefault({}),
+  })
+  .superRefine(({ guardrails, fallback }, context) => {
+    const declared = {
+      outsideProfile: guardrails?.outsideProfile,
+      lowConfidence: guardrails?.lowConfidence,
+      missingFeatures: guardrails?.missingFeatures,
+    };
+    const actions = Object.values(declared).flatMap((rule) => (rule ? [rule.action] : []));
+    for (const [name, rule] of Object.entries(declared)) {
+      const refuse = (message: string): void =>
+        context.addIssue({ code: 'custom', path: ['guardrails', name, 'action'], message });
+      if (rule?.action === 'default' && fallback === undefined) refuse('default answers spec.fallback: declare one');
+      if (rule?.action === 'fallback-model' && guardrails?.fallbackVersion === undefined) {
+        refuse('fallback-model needs spec.guardrails.fallbackVersion');
+      }
+    }
+    if (guardrails?.fallbackVersion !== undefined && !actions.includes('fallback-model')) {
+      const path = ['guardrails', 'fallbackVersion'];
+      context.addIssue({ code: 'custom', path, message: 'no guardrail has the action fallback-model' });
+    }
+  });

@@ -1,15 +1,22 @@
 // What the registry wants to run at one endpoint, checked once so that nothing behind has to.
 import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
-import { VersionRole, type DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import {
+  GuardrailAction,
+  VersionRole,
+  type DeploymentChanged,
+  type Guardrails,
+} from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { ModelSignature } from '@headrace/contracts/proto/training/v1/training_events';
+import type { GuardrailAction as DeclaredAction, GuardrailRules } from './guardrails';
 
-/** A shadow's answers are compared and never returned. */
-export type Role = 'champion' | 'canary' | 'shadow';
+/** A shadow's answers are compared and never returned; a fallback answers when a guardrail wants it to. */
+export type Role = 'champion' | 'canary' | 'shadow' | 'fallback';
 
 const ROLE_OF: Readonly<Partial<Record<VersionRole, Role>>> = {
   [VersionRole.CHAMPION]: 'champion',
   [VersionRole.CANARY]: 'canary',
   [VersionRole.SHADOW]: 'shadow',
+  [VersionRole.FALLBACK]: 'fallback',
 };
 
 export interface WantedVersion {
@@ -18,6 +25,8 @@ export interface WantedVersion {
   /** Percent of the requests that it answers. */
   readonly weight: number;
   readonly artifact: Artifact;
+  /** What it was validated on; undefined: not known. */
+  readonly profile: Artifact | undefined;
   readonly signature: ModelSignature;
 }
 
@@ -41,6 +50,8 @@ export interface Deployment {
   readonly fallback: number | undefined;
   readonly featureTimeoutMs: number;
   readonly logSampleRate: number;
+  /** Undefined: the endpoint declares none. */
+  readonly guardrails: (GuardrailRules & { readonly fallbackVersion: number }) | undefined;
   /** The DeploymentChanged event: cause of what is answered because of it. */
   readonly cause: { readonly eventId: string; readonly correlationId: string; readonly traceparent?: string };
 }
@@ -51,7 +62,7 @@ export type DeploymentReading =
 
 export function readDeployment(changed: DeploymentChanged, cause: Deployment['cause']): DeploymentReading {
   const versions: WantedVersion[] = [];
-  for (const { version, role: given, weightPercent, modelArtifact, signature } of changed.versions) {
+  for (const { version, role: given, weightPercent, modelArtifact, profileArtifact, signature } of changed.versions) {
     if (!modelArtifact || !signature || signature.features.length === 0) {
       return unusable('incomplete_version', `version ${version} comes without its artifact or its signature`);
     }
@@ -64,14 +75,15 @@ export function readDeployment(changed: DeploymentChanged, cause: Deployment['ca
     const role = ROLE_OF[given];
     if (!role)
       return unusable('unknown_role', `version ${version} has the role ${given}, which this gateway does not know`);
-    if (role === 'shadow' && weightPercent !== 0) {
-      return unusable('bad_weights', `version ${version} is a shadow and never answers: expected a weight of 0`);
+    if ((role === 'shadow' || role === 'fallback') && weightPercent !== 0) {
+      return unusable('bad_weights', `version ${version} is a ${role} and is asked by nobody: expected a weight of 0`);
     }
     versions.push({
       number: version,
       role,
       weight: weightPercent,
       artifact: modelArtifact,
+      profile: profileArtifact,
       signature,
     });
   }
@@ -100,12 +112,35 @@ export function readDeployment(changed: DeploymentChanged, cause: Deployment['ca
       fallback: behaviour?.fallback?.value,
       featureTimeoutMs: (behaviour?.featureTimeoutMicros ?? 0) / 1_000 || DEFAULT_FEATURE_TIMEOUT_MS,
       logSampleRate: behaviour?.logSampleRate ?? 1,
+      guardrails: behaviour?.guardrails && guardrailsOf(behaviour.guardrails),
       cause,
     },
   };
 }
 
 const DEFAULT_FEATURE_TIMEOUT_MS = 2_000;
+
+const ACTION_OF: Readonly<Partial<Record<GuardrailAction, DeclaredAction>>> = {
+  [GuardrailAction.FLAG]: 'flag',
+  [GuardrailAction.FALLBACK_MODEL]: 'fallback-model',
+  [GuardrailAction.DEFAULT]: 'default',
+  [GuardrailAction.REFUSE]: 'refuse',
+};
+
+/** An action that this release does not know is taken for the strictest. */
+function guardrailsOf(declared: Guardrails): NonNullable<Deployment['guardrails']> {
+  const { outsideProfile, lowConfidence, missingFeatures, fallbackVersion } = declared;
+  const known = <G extends { action: GuardrailAction }>(rule: G): Omit<G, 'action'> & { action: DeclaredAction } => ({
+    ...rule,
+    action: ACTION_OF[rule.action] ?? 'refuse',
+  });
+  return {
+    outsideProfile: outsideProfile && known(outsideProfile),
+    lowConfidence: lowConfidence && known(lowConfidence),
+    missingFeatures: missingFeatures && known(missingFeatures),
+    fallbackVersion,
+  };
+}
 
 function unusable(code: string, message: string): DeploymentReading {
   return { kind: 'unusable', code, message };

@@ -40,7 +40,7 @@ function aLoader(limits: Partial<LoaderOptions['limits']> = {}, maxModelBytes = 
 async function aVersion(file: string, overrides: Partial<WantedVersion['signature']> = {}): Promise<WantedVersion> {
   const signature = { task: 'binary', inputs: [], outputs: [], features: [...flightColumns], ...overrides };
   const artifact = await store.putFile(join(fixtures, file), file);
-  return { number: 1, role: 'champion', weight: 100, artifact, signature };
+  return { number: 1, role: 'champion', weight: 100, artifact, profile: undefined, signature };
 }
 
 function codeOf(outcome: LoadOutcome): string {

@@ -3,6 +3,7 @@ import type { Deployment, Role, WantedVersion } from '../domain/deployment';
 import type { InputPlan } from '../domain/input-plan';
 import { assign, standingOf } from '../domain/sticky-assignment';
 import { WeightedRoundRobin } from '../domain/weighted-round-robin';
+import type { FeatureRanges } from '../domain/guardrails';
 import type { LoadedVersion } from '../models/version-pool';
 
 export interface ServedVersion {
@@ -13,10 +14,14 @@ export interface ServedVersion {
   /** The same object for versions that are asked alike: their features are fetched once. */
   readonly inputs: InputPlan;
   readonly loaded: LoadedVersion;
+  /** By the places of its features; empty: no guardrail needs them. */
+  readonly ranges: FeatureRanges;
 }
 
 export class ActiveDeployment {
   readonly champion: ServedVersion;
+  /** What the guardrails let answer in place of another; undefined: none is declared. */
+  readonly standIn: ServedVersion | undefined;
   private readonly router: WeightedRoundRobin<ServedVersion>;
   private inFlight = 0;
   private onIdle: (() => void) | undefined;
@@ -26,6 +31,8 @@ export class ActiveDeployment {
     readonly versions: readonly [ServedVersion, ...ServedVersion[]],
   ) {
     this.champion = versions[0];
+    const standIn = deployment.guardrails?.fallbackVersion;
+    this.standIn = versions.find(({ number, role }) => number === standIn && role !== 'shadow');
     this.router = new WeightedRoundRobin(versions);
   }
 

@@ -3,7 +3,8 @@ import type { FeatureVector } from '@headrace/contracts/proto/features/v1/featur
 import type { ShadowScore } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { ServedVersion } from './active-deployment';
 
-export type FallbackReason = 'feature_timeout' | 'feature_store_unavailable' | 'feature_expired' | 'model_error';
+export type FallbackReason =
+  'guardrail' | 'feature_timeout' | 'feature_store_unavailable' | 'feature_expired' | 'model_error';
 
 /** What came of asking one version. */
 export type Scored =

@@ -4,10 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
 import { FeatureStatus, type FeatureVector } from '@headrace/contracts/proto/features/v1/features_service';
-import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
+import type { PredictionServed, ShadowScore } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
 import type { Cause } from '@headrace/messaging';
 import type { Deployment } from '../domain/deployment';
+import { breachesOf, strictest, type Breach } from '../domain/guardrails';
 import { checkPredictRequest, gapIn, joinKeyOf, unitOf, type InputPlan } from '../domain/input-plan';
 import type { FetchOutcome } from '../grpc-out/feature-fetcher';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
@@ -31,6 +32,8 @@ export interface PredictionObserver {
   featuresWaited(endpoint: string, seconds: number): void;
   fallback(endpoint: string, reason: FallbackReason): void;
   versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void;
+  /** Guardrails found an answer doubtful. */
+  guarded(endpoint: string, breaches: readonly Breach[]): void;
   /** A version of a rollout was asked; `error`: why it gave no score. */
   versionAsked(rollout: Deployment, version: number, error: unknown): void;
 }
@@ -47,6 +50,11 @@ interface Evidence {
   readonly startedAt: number;
   readonly shadows: Shadows;
   readonly vector?: FeatureVector | undefined;
+  /** Of the vector, where they are not the champion's. */
+  readonly names?: readonly string[];
+  readonly breaches?: readonly Breach[];
+  /** Scores of versions that were set aside by a guardrail. */
+  readonly setAside?: readonly ShadowScore[];
 }
 
 const NO_INPUTS: InputPlan = { entities: [], requestFields: [], features: [], names: [] };
@@ -104,7 +112,8 @@ export class AnswerPrediction {
     // Whoever answers is first in line.
     const answer = score(assigned);
     if (deployment.paired) {
-      for (const version of active.versions) if (version !== assigned) shadows.add(version, score(version));
+      for (const version of active.versions)
+        if (version !== assigned && version.role !== 'fallback') shadows.add(version, score(version));
     }
     let answering = assigned;
     let scored = await answer;
@@ -124,7 +133,7 @@ export class AnswerPrediction {
     }
     switch (scored.kind) {
       case 'score':
-        return this.respond(request, deployment, scored, evidence);
+        return this.guard(active, request, scored, ask, evidence);
       case 'refused':
         throw new DomainError('invalid', 'features_refused', `the feature store refuses it: ${scored.message}`);
       case 'no-features':
@@ -137,6 +146,37 @@ export class AnswerPrediction {
         if (scored.error instanceof DomainError && deployment.fallback === undefined) throw scored.error;
         return this.fallBack(request, deployment, 'model_error', 'the model gave no answer', evidence);
     }
+  }
+
+  /** What the endpoint wants done about a doubtful answer. */
+  private async guard(
+    { deployment, standIn }: ActiveDeployment,
+    request: PredictRequest,
+    scored: Extract<Scored, { kind: 'score' }>,
+    score: (version: ServedVersion) => Promise<Scored>,
+    evidence: Evidence,
+  ): Promise<Answer> {
+    const { version, output, vector } = scored;
+    const { guardrails } = deployment;
+    const { names } = version.inputs;
+    const doubtful = { names, values: vector.values, ranges: version.ranges, task: version.task, output };
+    const breaches = guardrails ? breachesOf(guardrails, doubtful) : [];
+    if (breaches.length === 0) return this.respond(request, deployment, scored, evidence);
+    this.observer.guarded(deployment.endpoint, breaches);
+    const action = strictest(breaches);
+    const reasons = breaches.map(({ guardrail, reason }) => `${guardrail}: ${reason}`).join('; ');
+    if (action === 'refuse') throw new DomainError('precondition', 'guardrail', `no answer is given: ${reasons}`);
+    // Nobody stands in for itself.
+    if (action === 'flag' || (action === 'fallback-model' && standIn === version)) {
+      return this.respond(request, deployment, scored, { ...evidence, breaches });
+    }
+    const aside = { ...evidence, vector, names, breaches, setAside: [{ version: version.number, output }] };
+    if (action === 'fallback-model' && standIn) {
+      const instead = await score(standIn);
+      if (instead.kind === 'score') return this.respond(request, deployment, instead, aside);
+      this.complain(deployment, standIn, instead, true);
+    }
+    return this.fallBack(request, deployment, 'guardrail', reasons, aside);
   }
 
   /** Scores one version; versions that are asked alike share one fetch of the features. */
@@ -199,6 +239,7 @@ export class AnswerPrediction {
       })),
       fallback: false,
       fallbackReason: '',
+      guardrails: [...(evidence.breaches ?? [])],
     };
     this.log(request, response, deployment, names, { ...evidence, vector });
     return { response, version };
@@ -224,8 +265,10 @@ export class AnswerPrediction {
       features: [],
       fallback: true,
       fallbackReason: reason,
+      guardrails: [...(evidence.breaches ?? [])],
     };
-    const names = evidence.vector ? deployment.champion.signature.features.map(({ name }) => name) : [];
+    const known = evidence.names ?? deployment.champion.signature.features.map(({ name }) => name);
+    const names = evidence.vector ? known : [];
     this.log(request, response, deployment, names, evidence);
     return { response, version: undefined };
   }
@@ -236,7 +279,7 @@ export class AnswerPrediction {
     response: PredictResponse,
     deployment: Deployment,
     featureNames: readonly string[],
-    { trace, vector, startedAt, shadows }: Evidence,
+    { trace, vector, startedAt, shadows, setAside = [] }: Evidence,
   ): void {
     const servedAtMicros = this.nowMicros();
     const event: PredictionServed = {
@@ -261,9 +304,15 @@ export class AnswerPrediction {
       latencyMicros: Math.round((performance.now() - startedAt) * 1_000),
       deploymentGeneration: deployment.generation,
       rolloutId: deployment.rolloutId,
+      guardrails: response.guardrails,
     };
     shadows.whenDone((shadowScores) => {
-      this.observer.served({ ...event, shadowScores }, deployment.logSampleRate, deployment.cause, trace);
+      this.observer.served(
+        { ...event, shadowScores: [...setAside, ...shadowScores] },
+        deployment.logSampleRate,
+        deployment.cause,
+        trace,
+      );
     });
   }
 }

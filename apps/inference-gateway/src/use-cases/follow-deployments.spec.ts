@@ -1,3 +1,4 @@
+import { GuardrailAction } from '@headrace/contracts/proto/registry/v1/registry_events';
 import { eventually } from '@headrace/testing';
 import {
   aDeployedVersion,
@@ -8,6 +9,7 @@ import {
   flightColumns,
 } from '../../test/builders';
 import type { WantedVersion } from '../domain/deployment';
+import type { RangesOutcome } from '../models/profiles';
 import { VersionPool } from '../models/version-pool';
 import type { OnnxModel } from '../models/onnx-model';
 import type { LoadOutcome } from '../models/model-loader';
@@ -40,7 +42,7 @@ class FakeLoader {
   }
 }
 
-function setUp() {
+function setUp(known: RangesOutcome = { kind: 'ranges', ranges: [] }) {
   const loader = new FakeLoader();
   const pool = new VersionPool(loader, {
     batcher: () => ({ maxBatchRows: 64, maxQueuedRows: 10_000 }),
@@ -56,7 +58,9 @@ function setUp() {
     loadFailed: ({ version, code }) => failed.push({ version, code }),
   };
   let clock = 0;
-  const follow = new FollowDeployments(pool, table, reports, () => (clock += 1));
+  const follow = new FollowDeployments(pool, table, reports, () => (clock += 1), {
+    rangesOf: () => Promise.resolve(known),
+  });
   const served = (): number[] | undefined => table.find(ENDPOINT)?.versions.map(({ number }) => number);
   return { loader, table, activated, failed, follow, served };
 }
@@ -196,5 +200,24 @@ describe('following deployments', () => {
     const released = [...loader.models].filter(([, { released: gone }]) => gone).map(([number]) => number);
     expect(released).toHaveLength(29);
     expect(loader.models.get(30)?.released).toBe(false);
+  });
+
+  it('does not serve without the profile that a guardrail needs', async () => {
+    const refused = { kind: 'refused', code: 'profile_unreadable', message: 'gone', retriable: false } as const;
+    const changed = aDeploymentChanged();
+    const { behaviour } = changed;
+    if (!behaviour) throw new Error('the builder gives a behaviour');
+    const guardrails = {
+      outsideProfile: { action: GuardrailAction.FLAG, tolerance: 0 },
+      lowConfidence: undefined,
+      missingFeatures: undefined,
+      fallbackVersion: 0,
+    };
+    const { follow, failed, served, loader } = setUp(refused);
+    follow.follow(aDeployment({ ...changed, behaviour: { ...behaviour, guardrails } }));
+    await eventually(() => expect(failed).toEqual([{ version: 1, code: 'profile_unreadable' }]));
+    expect(served()).toBeUndefined();
+    expect(loader.models.get(1)?.released).toBe(true);
+    follow.stop();
   });
 });

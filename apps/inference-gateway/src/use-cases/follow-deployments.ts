@@ -3,7 +3,9 @@
 import type { DeploymentActivated, ModelLoadFailed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { Cause } from '@headrace/messaging';
 import type { Deployment, WantedVersion } from '../domain/deployment';
+import type { FeatureRanges } from '../domain/guardrails';
 import { planInputs } from '../domain/input-plan';
+import type { Profiles } from '../models/profiles';
 import type { AcquireOutcome, LoadedVersion } from '../models/version-pool';
 import { ActiveDeployment, type ServedVersion } from '../serving/active-deployment';
 import type { Refusal, ServingTable } from '../serving/serving-table';
@@ -42,6 +44,7 @@ export class FollowDeployments {
     private readonly table: ServingTable,
     private readonly reports: DeploymentReports,
     private readonly nowMicros: () => number,
+    private readonly profiles: Pick<Profiles, 'rangesOf'>,
   ) {}
 
   /** An older generation than the newest one seen, or the same again, changes nothing. */
@@ -92,7 +95,7 @@ export class FollowDeployments {
     const outcomes = await Promise.all(
       deployment.versions.map(async (version) => ({
         version,
-        outcome: await this.versions.acquire(deployment.model, version),
+        outcome: await this.acquire(deployment, version),
       })),
     );
     const served: ServedVersion[] = [];
@@ -102,7 +105,7 @@ export class FollowDeployments {
         refused.push({ ...outcome, version: version.number });
         continue;
       }
-      const reading = serve(version, outcome.version, served);
+      const reading = serve(version, outcome, served);
       if (reading.kind === 'served') served.push(reading.served);
       else {
         this.versions.release(outcome.version);
@@ -124,6 +127,17 @@ export class FollowDeployments {
       for (const { loaded } of served) this.versions.release(loaded);
     }
     this.report(deployment, refused, work);
+  }
+
+  /** Loads a version and what the guardrails must know of it. */
+  private async acquire(deployment: Deployment, version: WantedVersion): Promise<Acquired> {
+    const acquired = await this.versions.acquire(deployment.model, version);
+    if (acquired.kind === 'refused') return acquired;
+    if (!deployment.guardrails?.outsideProfile) return { ...acquired, ranges: [] };
+    const known = await this.profiles.rangesOf(version);
+    if (known.kind === 'ranges') return { ...acquired, ranges: known.ranges };
+    this.versions.release(acquired.version);
+    return known;
   }
 
   private switchTo(active: ActiveDeployment, work: Work): void {
@@ -162,16 +176,24 @@ export class FollowDeployments {
   }
 }
 
+type Acquired =
+  | (Extract<AcquireOutcome, { kind: 'acquired' }> & { readonly ranges: FeatureRanges })
+  | Extract<AcquireOutcome, { kind: 'refused' }>;
+
 type Serving = { readonly kind: 'served'; readonly served: ServedVersion } | Refused;
 
-function serve(version: WantedVersion, loaded: LoadedVersion, others: readonly ServedVersion[]): Serving {
+function serve(
+  version: WantedVersion,
+  { version: loaded, ranges }: Extract<Acquired, { kind: 'acquired' }>,
+  others: readonly ServedVersion[],
+): Serving {
   try {
     const own = planInputs(version.signature.features);
     const same = others.find(({ inputs }) => JSON.stringify(inputs) === JSON.stringify(own));
     const { number, role, weight } = version;
     return {
       kind: 'served',
-      served: { number, role, weight, task: version.signature.task, inputs: same?.inputs ?? own, loaded },
+      served: { number, role, weight, task: version.signature.task, inputs: same?.inputs ?? own, loaded, ranges },
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

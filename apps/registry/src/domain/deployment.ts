@@ -1,9 +1,11 @@
 // The whole desired state of an endpoint, as gateways read it.
 import {
+  GuardrailAction,
   VersionRole,
   type DeployedVersion,
   type DeploymentChanged,
   type EndpointBehaviour,
+  type Guardrails,
 } from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
 import type { Endpoint } from '@headrace/definitions';
@@ -27,7 +29,7 @@ export interface DefinedEndpoint {
   readonly version: string;
 }
 
-/** `trainedAs`: the training of each version in the state. */
+/** `trainedAs`: the training of each version in the state, and of the guardrails' fallback. */
 export function desiredState(
   endpoint: DefinedEndpoint,
   state: EndpointState,
@@ -41,6 +43,10 @@ export function desiredState(
   const canaryWeight = rollout ? candidateWeight(rollout) : 0;
   const versions = [deployed(state.champion, VersionRole.CHAMPION, 100 - canaryWeight)];
   if (rollout) versions.push(deployed(rollout.candidate, ROLE_OF[rollout.strategy], canaryWeight));
+  const fallback = endpoint.definition.spec.guardrails?.fallbackVersion;
+  if (fallback !== undefined && !versions.some(({ version }) => version === fallback)) {
+    versions.push(deployed(fallback, VersionRole.FALLBACK, 0));
+  }
   return {
     endpoint: endpoint.definition.metadata.name,
     generation: state.generation,
@@ -71,5 +77,23 @@ export function behaviourOf({ definition, version }: DefinedEndpoint): EndpointB
     fallback: spec.fallback && { value: spec.fallback.value },
     featureTimeoutMicros: parseDuration(spec.features.timeout),
     logSampleRate: spec.logging.sampleRate,
+    guardrails: spec.guardrails && guardrailsOf(spec.guardrails),
+  };
+}
+
+const ACTION_OF = {
+  flag: GuardrailAction.FLAG,
+  'fallback-model': GuardrailAction.FALLBACK_MODEL,
+  default: GuardrailAction.DEFAULT,
+  refuse: GuardrailAction.REFUSE,
+} as const;
+
+function guardrailsOf(declared: NonNullable<Endpoint['spec']['guardrails']>): Guardrails {
+  const { outsideProfile, lowConfidence, missingFeatures, fallbackVersion } = declared;
+  return {
+    outsideProfile: outsideProfile && { ...outsideProfile, action: ACTION_OF[outsideProfile.action] },
+    lowConfidence: lowConfidence && { ...lowConfidence, action: ACTION_OF[lowConfidence.action] },
+    missingFeatures: missingFeatures && { ...missingFeatures, action: ACTION_OF[missingFeatures.action] },
+    fallbackVersion: fallbackVersion ?? 0,
   };
 }

@@ -153,7 +153,7 @@ export class RollOut {
       generation: state.generation,
     };
     const historyEvent = await this.publisher.publish(transaction, events.EndpointChanged, history, decider.cause);
-    const desired = desiredState(endpoint, state, await this.trainings(transaction, model, state));
+    const desired = desiredState(endpoint, state, await this.trainings(transaction, endpoint, state));
     const deploymentEvent = await this.publisher.publish(transaction, events.DeploymentChanged, desired, decider.cause);
     const { generation, champion } = state;
     await this.endpoints.save(transaction, { name, model, generation, champion, deploymentEvent }, desired);
@@ -230,12 +230,13 @@ export class RollOut {
 
   private async trainings(
     transaction: Transaction,
-    model: string,
+    { definition }: Versioned<'Endpoint'>,
     state: EndpointState,
   ): Promise<(version: number) => ModelTrained> {
+    const { model, guardrails } = definition.spec;
     const found = new Map<number, ModelTrained>();
-    for (const version of [state.champion, ...(state.rollout ? [state.rollout.candidate] : [])]) {
-      found.set(version, await this.trained(transaction, model, version));
+    for (const version of [state.champion, state.rollout?.candidate, guardrails?.fallbackVersion]) {
+      if (version !== undefined) found.set(version, await this.trained(transaction, model, version));
     }
     return (version) => {
       const trained = found.get(version);

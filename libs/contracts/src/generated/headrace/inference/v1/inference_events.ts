@@ -19,7 +19,7 @@ export interface PredictionServed {
   model: string;
   /** Version that answered; 0 for a fallback. */
   version: number;
-  /** "champion" or "canary": what the request was assigned to; empty for a fallback. */
+  /** champion, canary, or fallback (a guardrail let another version answer); empty for the fallback value. */
   assignment: string;
   /** Value of the endpoint's label-join field. */
   joinKey: string;
@@ -40,7 +40,7 @@ export interface PredictionServed {
   shadowScores: ShadowScore[];
   fallback: boolean;
   /**
-   * Why: feature_timeout, feature_expired (as-of before the online retention), feature_store_unavailable, model_error;
+   * Why: guardrail (see guardrails), feature_timeout, feature_expired (as-of before the online retention), feature_store_unavailable, model_error;
    * empty otherwise.
    */
   fallbackReason: string;
@@ -49,6 +49,8 @@ export interface PredictionServed {
   /** Generation of DeploymentChanged that was followed, and its rollout if any. */
   deploymentGeneration: number;
   rolloutId: string;
+  /** Guardrails that acted; empty: none. */
+  guardrails: GuardrailBreach[];
 }
 
 export interface PredictionServed_EntitiesEntry {
@@ -59,6 +61,16 @@ export interface PredictionServed_EntitiesEntry {
 export interface PredictionServed_RequestEntry {
   key: string;
   value: Value | undefined;
+}
+
+/** Why an answer is doubtful. */
+export interface GuardrailBreach {
+  /** outside_profile, low_confidence, missing_features. */
+  guardrail: string;
+  /** What the endpoint declares for it: flag, fallback-model, default, refuse. The strictest of all was done. */
+  action: string;
+  /** One sentence; it names features, never their values. */
+  reason: string;
 }
 
 export interface ShadowScore {
@@ -132,6 +144,7 @@ function createBasePredictionServed(): PredictionServed {
     latencyMicros: 0,
     deploymentGeneration: 0,
     rolloutId: "",
+    guardrails: [],
   };
 }
 
@@ -207,6 +220,9 @@ export const PredictionServed: MessageFns<PredictionServed> = {
     }
     if (message.rolloutId !== "") {
       writer.uint32(170).string(message.rolloutId);
+    }
+    for (const v of message.guardrails) {
+      GuardrailBreach.encode(v!, writer.uint32(178).fork()).join();
     }
     return writer;
   },
@@ -418,6 +434,14 @@ export const PredictionServed: MessageFns<PredictionServed> = {
             message.rolloutId = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.guardrails.push(GuardrailBreach.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -531,6 +555,9 @@ export const PredictionServed: MessageFns<PredictionServed> = {
         : isSet(object.rollout_id)
         ? globalThis.String(object.rollout_id)
         : "",
+      guardrails: globalThis.Array.isArray(object?.guardrails)
+        ? object.guardrails.map((e: any) => GuardrailBreach.fromJSON(e))
+        : [],
     };
   },
 
@@ -611,6 +638,9 @@ export const PredictionServed: MessageFns<PredictionServed> = {
     if (message.rolloutId !== "") {
       obj.rolloutId = message.rolloutId;
     }
+    if (message.guardrails?.length) {
+      obj.guardrails = message.guardrails.map((e) => GuardrailBreach.toJSON(e));
+    }
     return obj;
   },
 
@@ -656,6 +686,7 @@ export const PredictionServed: MessageFns<PredictionServed> = {
     message.latencyMicros = object.latencyMicros ?? 0;
     message.deploymentGeneration = object.deploymentGeneration ?? 0;
     message.rolloutId = object.rolloutId ?? "";
+    message.guardrails = object.guardrails?.map((e) => GuardrailBreach.fromPartial(e)) || [];
     return message;
   },
 };
@@ -826,6 +857,107 @@ export const PredictionServed_RequestEntry: MessageFns<PredictionServed_RequestE
     const message = createBasePredictionServed_RequestEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? Value.fromPartial(object.value) : undefined;
+    return message;
+  },
+};
+
+function createBaseGuardrailBreach(): GuardrailBreach {
+  return { guardrail: "", action: "", reason: "" };
+}
+
+export const GuardrailBreach: MessageFns<GuardrailBreach> = {
+  encode(message: GuardrailBreach, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.guardrail !== "") {
+      writer.uint32(10).string(message.guardrail);
+    }
+    if (message.action !== "") {
+      writer.uint32(18).string(message.action);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GuardrailBreach {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGuardrailBreach();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.guardrail = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.action = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GuardrailBreach {
+    return {
+      guardrail: isSet(object.guardrail) ? globalThis.String(object.guardrail) : "",
+      action: isSet(object.action) ? globalThis.String(object.action) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: GuardrailBreach): unknown {
+    const obj: any = {};
+    if (message.guardrail !== "") {
+      obj.guardrail = message.guardrail;
+    }
+    if (message.action !== "") {
+      obj.action = message.action;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GuardrailBreach>): GuardrailBreach {
+    return GuardrailBreach.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GuardrailBreach>): GuardrailBreach {
+    const message = createBaseGuardrailBreach();
+    message.guardrail = object.guardrail ?? "";
+    message.action = object.action ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -20,6 +20,7 @@ import {
 } from "@grpc/grpc-js";
 import { Value } from "../../common/v1/common";
 import { FeatureStatus, featureStatusFromJSON, featureStatusToJSON } from "../../features/v1/features_service";
+import { GuardrailBreach } from "./inference_events";
 
 export interface PredictRequest {
   endpoint: string;
@@ -50,11 +51,13 @@ export interface PredictResponse {
   model: string;
   /** 0 for a fallback. */
   version: number;
-  /** champion or canary; empty for a fallback. */
+  /** champion, canary, or fallback (a guardrail let another version answer); empty for the fallback value. */
   assignment: string;
   features: PredictedFeature[];
   fallback: boolean;
   fallbackReason: string;
+  /** Guardrails that acted; empty: none. */
+  guardrails: GuardrailBreach[];
 }
 
 export interface PredictedFeature {
@@ -445,6 +448,7 @@ function createBasePredictResponse(): PredictResponse {
     features: [],
     fallback: false,
     fallbackReason: "",
+    guardrails: [],
   };
 }
 
@@ -473,6 +477,9 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     }
     if (message.fallbackReason !== "") {
       writer.uint32(66).string(message.fallbackReason);
+    }
+    for (const v of message.guardrails) {
+      GuardrailBreach.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -554,6 +561,14 @@ export const PredictResponse: MessageFns<PredictResponse> = {
             message.fallbackReason = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.guardrails.push(GuardrailBreach.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -586,6 +601,9 @@ export const PredictResponse: MessageFns<PredictResponse> = {
         : isSet(object.fallback_reason)
         ? globalThis.String(object.fallback_reason)
         : "",
+      guardrails: globalThis.Array.isArray(object?.guardrails)
+        ? object.guardrails.map((e: any) => GuardrailBreach.fromJSON(e))
+        : [],
     };
   },
 
@@ -615,6 +633,9 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     if (message.fallbackReason !== "") {
       obj.fallbackReason = message.fallbackReason;
     }
+    if (message.guardrails?.length) {
+      obj.guardrails = message.guardrails.map((e) => GuardrailBreach.toJSON(e));
+    }
     return obj;
   },
 
@@ -631,6 +652,7 @@ export const PredictResponse: MessageFns<PredictResponse> = {
     message.features = object.features?.map((e) => PredictedFeature.fromPartial(e)) || [];
     message.fallback = object.fallback ?? false;
     message.fallbackReason = object.fallbackReason ?? "";
+    message.guardrails = object.guardrails?.map((e) => GuardrailBreach.fromPartial(e)) || [];
     return message;
   },
 };
@@ -744,6 +766,7 @@ export type InferenceService = typeof InferenceService;
 export const InferenceService = {
   /**
    * NOT_FOUND: unknown endpoint. INVALID_ARGUMENT names a missing entity or request field or a wrong type.
+   * FAILED_PRECONDITION: a guardrail refuses to answer, and why.
    * UNAVAILABLE: no version is loaded, or features cannot be had and the endpoint declares no fallback.
    */
   predict: {
@@ -760,6 +783,7 @@ export const InferenceService = {
 export interface InferenceServer extends UntypedServiceImplementation {
   /**
    * NOT_FOUND: unknown endpoint. INVALID_ARGUMENT names a missing entity or request field or a wrong type.
+   * FAILED_PRECONDITION: a guardrail refuses to answer, and why.
    * UNAVAILABLE: no version is loaded, or features cannot be had and the endpoint declares no fallback.
    */
   predict: handleUnaryCall<PredictRequest, PredictResponse>;
@@ -768,6 +792,7 @@ export interface InferenceServer extends UntypedServiceImplementation {
 export interface InferenceClient extends Client {
   /**
    * NOT_FOUND: unknown endpoint. INVALID_ARGUMENT names a missing entity or request field or a wrong type.
+   * FAILED_PRECONDITION: a guardrail refuses to answer, and why.
    * UNAVAILABLE: no version is loaded, or features cannot be had and the endpoint declares no fallback.
    */
   predict(

@@ -16,6 +16,8 @@ export enum VersionRole {
   CANARY = 2,
   /** SHADOW - The candidate of a rollout whose answers are compared and never returned. */
   SHADOW = 3,
+  /** FALLBACK - Answers only when a guardrail wants it to; of the rollout it is no part. */
+  FALLBACK = 4,
 }
 
 export function versionRoleFromJSON(object: any): VersionRole {
@@ -32,6 +34,9 @@ export function versionRoleFromJSON(object: any): VersionRole {
     case 3:
     case "VERSION_ROLE_SHADOW":
       return VersionRole.SHADOW;
+    case 4:
+    case "VERSION_ROLE_FALLBACK":
+      return VersionRole.FALLBACK;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum VersionRole");
   }
@@ -47,8 +52,62 @@ export function versionRoleToJSON(object: VersionRole): string {
       return "VERSION_ROLE_CANARY";
     case VersionRole.SHADOW:
       return "VERSION_ROLE_SHADOW";
+    case VersionRole.FALLBACK:
+      return "VERSION_ROLE_FALLBACK";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum VersionRole");
+  }
+}
+
+/** From the mildest to the strictest. */
+export enum GuardrailAction {
+  UNSPECIFIED = 0,
+  /** FLAG - The answer says why it is doubtful. */
+  FLAG = 1,
+  /** FALLBACK_MODEL - Another version answers. */
+  FALLBACK_MODEL = 2,
+  /** DEFAULT - The declared fallback value is the answer. */
+  DEFAULT = 3,
+  /** REFUSE - There is no answer: FAILED_PRECONDITION. */
+  REFUSE = 4,
+}
+
+export function guardrailActionFromJSON(object: any): GuardrailAction {
+  switch (object) {
+    case 0:
+    case "GUARDRAIL_ACTION_UNSPECIFIED":
+      return GuardrailAction.UNSPECIFIED;
+    case 1:
+    case "GUARDRAIL_ACTION_FLAG":
+      return GuardrailAction.FLAG;
+    case 2:
+    case "GUARDRAIL_ACTION_FALLBACK_MODEL":
+      return GuardrailAction.FALLBACK_MODEL;
+    case 3:
+    case "GUARDRAIL_ACTION_DEFAULT":
+      return GuardrailAction.DEFAULT;
+    case 4:
+    case "GUARDRAIL_ACTION_REFUSE":
+      return GuardrailAction.REFUSE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GuardrailAction");
+  }
+}
+
+export function guardrailActionToJSON(object: GuardrailAction): string {
+  switch (object) {
+    case GuardrailAction.UNSPECIFIED:
+      return "GUARDRAIL_ACTION_UNSPECIFIED";
+    case GuardrailAction.FLAG:
+      return "GUARDRAIL_ACTION_FLAG";
+    case GuardrailAction.FALLBACK_MODEL:
+      return "GUARDRAIL_ACTION_FALLBACK_MODEL";
+    case GuardrailAction.DEFAULT:
+      return "GUARDRAIL_ACTION_DEFAULT";
+    case GuardrailAction.REFUSE:
+      return "GUARDRAIL_ACTION_REFUSE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GuardrailAction");
   }
 }
 
@@ -189,6 +248,39 @@ export interface EndpointBehaviour {
   featureTimeoutMicros: number;
   /** Share of predictions logged, 0 to 1. */
   logSampleRate: number;
+  /** Unset: none is declared. */
+  guardrails: Guardrails | undefined;
+}
+
+/** What is done about an answer by entity that is doubtful. The strictest action of those that apply is taken. */
+export interface Guardrails {
+  /** Unset: not declared; so with the others. */
+  outsideProfile: OutsideProfileGuardrail | undefined;
+  lowConfidence: LowConfidenceGuardrail | undefined;
+  missingFeatures:
+    | MissingFeaturesGuardrail
+    | undefined;
+  /** The version that answers for action FALLBACK_MODEL; 0: none. */
+  fallbackVersion: number;
+}
+
+/** A feature lies outside the smallest and largest value of the version's profile. */
+export interface OutsideProfileGuardrail {
+  action: GuardrailAction;
+  /** How far is allowed, as a share of the width of that range. */
+  tolerance: number;
+}
+
+/** Binary models: the probability of the likelier class is below this (0.5 to 1). */
+export interface LowConfidenceGuardrail {
+  action: GuardrailAction;
+  below: number;
+}
+
+/** More than so many features are missing. */
+export interface MissingFeaturesGuardrail {
+  action: GuardrailAction;
+  moreThan: number;
 }
 
 export interface Fallback {
@@ -1931,7 +2023,14 @@ export const Rollout: MessageFns<Rollout> = {
 };
 
 function createBaseEndpointBehaviour(): EndpointBehaviour {
-  return { endpointVersion: "", labelJoinKey: "", fallback: undefined, featureTimeoutMicros: 0, logSampleRate: 0 };
+  return {
+    endpointVersion: "",
+    labelJoinKey: "",
+    fallback: undefined,
+    featureTimeoutMicros: 0,
+    logSampleRate: 0,
+    guardrails: undefined,
+  };
 }
 
 export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
@@ -1950,6 +2049,9 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
     }
     if (message.logSampleRate !== 0) {
       writer.uint32(41).double(message.logSampleRate);
+    }
+    if (message.guardrails !== undefined) {
+      Guardrails.encode(message.guardrails, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -2007,6 +2109,14 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
             message.logSampleRate = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.guardrails = Guardrails.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2042,6 +2152,7 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
         : isSet(object.log_sample_rate)
         ? globalThis.Number(object.log_sample_rate)
         : 0,
+      guardrails: isSet(object.guardrails) ? Guardrails.fromJSON(object.guardrails) : undefined,
     };
   },
 
@@ -2062,6 +2173,9 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
     if (message.logSampleRate !== 0) {
       obj.logSampleRate = floatToJson(message.logSampleRate);
     }
+    if (message.guardrails !== undefined) {
+      obj.guardrails = Guardrails.toJSON(message.guardrails);
+    }
     return obj;
   },
 
@@ -2077,6 +2191,407 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
       : undefined;
     message.featureTimeoutMicros = object.featureTimeoutMicros ?? 0;
     message.logSampleRate = object.logSampleRate ?? 0;
+    message.guardrails = (object.guardrails !== undefined && object.guardrails !== null)
+      ? Guardrails.fromPartial(object.guardrails)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGuardrails(): Guardrails {
+  return { outsideProfile: undefined, lowConfidence: undefined, missingFeatures: undefined, fallbackVersion: 0 };
+}
+
+export const Guardrails: MessageFns<Guardrails> = {
+  encode(message: Guardrails, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outsideProfile !== undefined) {
+      OutsideProfileGuardrail.encode(message.outsideProfile, writer.uint32(10).fork()).join();
+    }
+    if (message.lowConfidence !== undefined) {
+      LowConfidenceGuardrail.encode(message.lowConfidence, writer.uint32(18).fork()).join();
+    }
+    if (message.missingFeatures !== undefined) {
+      MissingFeaturesGuardrail.encode(message.missingFeatures, writer.uint32(26).fork()).join();
+    }
+    if (message.fallbackVersion !== 0) {
+      writer.uint32(32).int64(message.fallbackVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Guardrails {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGuardrails();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outsideProfile = OutsideProfileGuardrail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lowConfidence = LowConfidenceGuardrail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.missingFeatures = MissingFeaturesGuardrail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fallbackVersion = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Guardrails {
+    return {
+      outsideProfile: isSet(object.outsideProfile)
+        ? OutsideProfileGuardrail.fromJSON(object.outsideProfile)
+        : isSet(object.outside_profile)
+        ? OutsideProfileGuardrail.fromJSON(object.outside_profile)
+        : undefined,
+      lowConfidence: isSet(object.lowConfidence)
+        ? LowConfidenceGuardrail.fromJSON(object.lowConfidence)
+        : isSet(object.low_confidence)
+        ? LowConfidenceGuardrail.fromJSON(object.low_confidence)
+        : undefined,
+      missingFeatures: isSet(object.missingFeatures)
+        ? MissingFeaturesGuardrail.fromJSON(object.missingFeatures)
+        : isSet(object.missing_features)
+        ? MissingFeaturesGuardrail.fromJSON(object.missing_features)
+        : undefined,
+      fallbackVersion: isSet(object.fallbackVersion)
+        ? globalThis.Number(object.fallbackVersion)
+        : isSet(object.fallback_version)
+        ? globalThis.Number(object.fallback_version)
+        : 0,
+    };
+  },
+
+  toJSON(message: Guardrails): unknown {
+    const obj: any = {};
+    if (message.outsideProfile !== undefined) {
+      obj.outsideProfile = OutsideProfileGuardrail.toJSON(message.outsideProfile);
+    }
+    if (message.lowConfidence !== undefined) {
+      obj.lowConfidence = LowConfidenceGuardrail.toJSON(message.lowConfidence);
+    }
+    if (message.missingFeatures !== undefined) {
+      obj.missingFeatures = MissingFeaturesGuardrail.toJSON(message.missingFeatures);
+    }
+    if (message.fallbackVersion !== 0) {
+      obj.fallbackVersion = Math.round(message.fallbackVersion);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Guardrails>): Guardrails {
+    return Guardrails.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Guardrails>): Guardrails {
+    const message = createBaseGuardrails();
+    message.outsideProfile = (object.outsideProfile !== undefined && object.outsideProfile !== null)
+      ? OutsideProfileGuardrail.fromPartial(object.outsideProfile)
+      : undefined;
+    message.lowConfidence = (object.lowConfidence !== undefined && object.lowConfidence !== null)
+      ? LowConfidenceGuardrail.fromPartial(object.lowConfidence)
+      : undefined;
+    message.missingFeatures = (object.missingFeatures !== undefined && object.missingFeatures !== null)
+      ? MissingFeaturesGuardrail.fromPartial(object.missingFeatures)
+      : undefined;
+    message.fallbackVersion = object.fallbackVersion ?? 0;
+    return message;
+  },
+};
+
+function createBaseOutsideProfileGuardrail(): OutsideProfileGuardrail {
+  return { action: 0, tolerance: 0 };
+}
+
+export const OutsideProfileGuardrail: MessageFns<OutsideProfileGuardrail> = {
+  encode(message: OutsideProfileGuardrail, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== 0) {
+      writer.uint32(8).int32(message.action);
+    }
+    if (message.tolerance !== 0) {
+      writer.uint32(17).double(message.tolerance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OutsideProfileGuardrail {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOutsideProfileGuardrail();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.tolerance = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OutsideProfileGuardrail {
+    return {
+      action: isSet(object.action) ? guardrailActionFromJSON(object.action) : 0,
+      tolerance: isSet(object.tolerance) ? globalThis.Number(object.tolerance) : 0,
+    };
+  },
+
+  toJSON(message: OutsideProfileGuardrail): unknown {
+    const obj: any = {};
+    if (message.action !== 0) {
+      obj.action = guardrailActionToJSON(message.action);
+    }
+    if (message.tolerance !== 0) {
+      obj.tolerance = floatToJson(message.tolerance);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OutsideProfileGuardrail>): OutsideProfileGuardrail {
+    return OutsideProfileGuardrail.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OutsideProfileGuardrail>): OutsideProfileGuardrail {
+    const message = createBaseOutsideProfileGuardrail();
+    message.action = object.action ?? 0;
+    message.tolerance = object.tolerance ?? 0;
+    return message;
+  },
+};
+
+function createBaseLowConfidenceGuardrail(): LowConfidenceGuardrail {
+  return { action: 0, below: 0 };
+}
+
+export const LowConfidenceGuardrail: MessageFns<LowConfidenceGuardrail> = {
+  encode(message: LowConfidenceGuardrail, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== 0) {
+      writer.uint32(8).int32(message.action);
+    }
+    if (message.below !== 0) {
+      writer.uint32(17).double(message.below);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LowConfidenceGuardrail {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLowConfidenceGuardrail();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.below = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LowConfidenceGuardrail {
+    return {
+      action: isSet(object.action) ? guardrailActionFromJSON(object.action) : 0,
+      below: isSet(object.below) ? globalThis.Number(object.below) : 0,
+    };
+  },
+
+  toJSON(message: LowConfidenceGuardrail): unknown {
+    const obj: any = {};
+    if (message.action !== 0) {
+      obj.action = guardrailActionToJSON(message.action);
+    }
+    if (message.below !== 0) {
+      obj.below = floatToJson(message.below);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LowConfidenceGuardrail>): LowConfidenceGuardrail {
+    return LowConfidenceGuardrail.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LowConfidenceGuardrail>): LowConfidenceGuardrail {
+    const message = createBaseLowConfidenceGuardrail();
+    message.action = object.action ?? 0;
+    message.below = object.below ?? 0;
+    return message;
+  },
+};
+
+function createBaseMissingFeaturesGuardrail(): MissingFeaturesGuardrail {
+  return { action: 0, moreThan: 0 };
+}
+
+export const MissingFeaturesGuardrail: MessageFns<MissingFeaturesGuardrail> = {
+  encode(message: MissingFeaturesGuardrail, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== 0) {
+      writer.uint32(8).int32(message.action);
+    }
+    if (message.moreThan !== 0) {
+      writer.uint32(16).int32(message.moreThan);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MissingFeaturesGuardrail {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMissingFeaturesGuardrail();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.moreThan = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MissingFeaturesGuardrail {
+    return {
+      action: isSet(object.action) ? guardrailActionFromJSON(object.action) : 0,
+      moreThan: isSet(object.moreThan)
+        ? globalThis.Number(object.moreThan)
+        : isSet(object.more_than)
+        ? globalThis.Number(object.more_than)
+        : 0,
+    };
+  },
+
+  toJSON(message: MissingFeaturesGuardrail): unknown {
+    const obj: any = {};
+    if (message.action !== 0) {
+      obj.action = guardrailActionToJSON(message.action);
+    }
+    if (message.moreThan !== 0) {
+      obj.moreThan = Math.round(message.moreThan);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MissingFeaturesGuardrail>): MissingFeaturesGuardrail {
+    return MissingFeaturesGuardrail.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MissingFeaturesGuardrail>): MissingFeaturesGuardrail {
+    const message = createBaseMissingFeaturesGuardrail();
+    message.action = object.action ?? 0;
+    message.moreThan = object.moreThan ?? 0;
     return message;
   },
 };

@@ -1,0 +1,98 @@
+// A candidate that passed everything, and fails when it is asked: the whole system notices without a label.
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { ArtifactStore } from '@headrace/artifacts';
+import { events } from '@headrace/contracts';
+import { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
+import { doubleValue, kinds, stringValue } from '@headrace/definitions';
+import { installationFolders } from '@headrace/embedded';
+import { BULK_PUBLISHER, MessagingModule, type BulkPublisher } from '@headrace/messaging';
+import { eventually } from '@headrace/testing';
+import { NestFactory } from '@nestjs/core';
+import { applyDefinitions, waitUntilReady } from '../src/commands/apply';
+import type { Clients } from '../src/connection';
+import { WholeSystem } from './whole-system';
+
+jest.setTimeout(180_000);
+const PATIENCE = { timeoutMs: 60_000 };
+const NAME = 'far-away';
+const COLUMNS = Array.from({ length: 11 }, (_, index) => (index === 0 ? 'distance' : `other_${index}`));
+const fixtures = join(installationFolders().repository, 'apps', 'inference-gateway', 'test', 'fixtures');
+
+describe('a candidate that fails when it is asked', () => {
+  let system: WholeSystem;
+  let clients: Clients;
+  let asked = 0;
+
+  beforeAll(async () => {
+    system = await WholeSystem.start();
+    ({ clients } = system);
+    const document = { apiVersion: 'headrace.dev/v1', metadata: { name: NAME } } as const;
+    const definitions = [
+      kinds.Model.parse({ ...document, kind: 'Model', spec: { task: 'binary' } }),
+      kinds.Endpoint.parse({ ...document, kind: 'Endpoint', spec: { model: NAME, joinKey: 'flight' } }),
+    ];
+    await applyDefinitions(clients, definitions, false);
+    await waitUntilReady(clients, definitions, 30_000);
+  });
+
+  afterAll(() => system?.stop());
+
+  async function train(file: string): Promise<void> {
+    const store = new ArtifactStore(join(system.directory, 'artifacts'));
+    const modelArtifact = await store.putFile(join(fixtures, file), 'model.onnx');
+    const features = COLUMNS.map((name) => ({ name, requestExpression: `request.${name}` }));
+    const data = ModelTrained.fromPartial({
+      runId: randomUUID(),
+      plan: NAME,
+      model: NAME,
+      modelArtifact,
+      signature: { task: 'binary', features },
+    });
+    const trainer = await NestFactory.createApplicationContext(
+      MessagingModule.forService({ service: 'training', brokers: [system.kafka] }),
+      { logger: false },
+    );
+    const producer = { shard: randomUUID(), sequence: 1 };
+    await trainer
+      .get<BulkPublisher>(BULK_PUBLISHER)
+      .publish([{ definition: events.ModelTrained as never, data, id: randomUUID(), cause: null, producer }]);
+    await trainer.close();
+  }
+
+  function predict(distance: number) {
+    const { inference } = clients;
+    asked += 1;
+    const numbers = Object.fromEntries(COLUMNS.map((name) => [name, doubleValue(name === 'distance' ? distance : 1)]));
+    return clients.call(inference.predict.bind(inference), {
+      endpoint: NAME,
+      entities: {},
+      request: { flight: stringValue(`flight-${asked}`), ...numbers },
+      asOfMicros: 0,
+      predictionId: '',
+    });
+  }
+
+  const endpoint = () => clients.call(clients.registry.getEndpoint.bind(clients.registry), { endpoint: NAME });
+
+  it('is rolled back within seconds, and every request was answered by the champion', async () => {
+    await train('flight-like-small.onnx');
+    await eventually(async () => expect(await predict(500)).toMatchObject({ version: 1 }), PATIENCE);
+    await train('hostile/no-score-far-away.onnx');
+    await eventually(async () => expect((await predict(500)).version).toBe(2), PATIENCE);
+    const askedFrom = performance.now();
+    const answers: { version: number; fallback: boolean }[] = [];
+    const ended = await eventually(async () => {
+      answers.push(await predict(2_000_000));
+      const last = (await endpoint()).history.at(-1)?.change;
+      expect(last?.change).toBe('rolled_back');
+      return last;
+    }, PATIENCE);
+    process.stdout.write(
+      `rolled back ${((performance.now() - askedFrom) / 1_000).toFixed(2)} s after the first failure\n`,
+    );
+    expect(ended).toMatchObject({ version: 2, previousVersion: 1, actor: 'policy' });
+    expect(ended?.reason).toMatch(/could not score \d+ of \d+ requests .*probabilities is NaN/);
+    expect(answers.every(({ version, fallback }) => version === 1 && !fallback)).toBe(true);
+  });
+});

@@ -1,0 +1,85 @@
+// A gateway's answers without a gateway: versions, features and observers that a spec steers.
+import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
+import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import type { FeatureRanges } from '../src/domain/guardrails';
+import { planInputs } from '../src/domain/input-plan';
+import type { FetchOutcome } from '../src/grpc-out/feature-fetcher';
+import { MicroBatcher } from '../src/models/micro-batcher';
+import { ActiveDeployment, type ServedVersion } from '../src/serving/active-deployment';
+import { ServingTable } from '../src/serving/serving-table';
+import { AnswerPrediction, type Features, type PredictionObserver } from '../src/use-cases/answer-prediction';
+import { aDeployment, aDeploymentChanged, aVector, FirstFeatureModel } from './builders';
+
+export const NOW = 990_000_000_000_000;
+
+/** AnswerPrediction with versions that score their number over ten, and everything that it tells. */
+export function setUp(options: {
+  changed?: DeploymentChanged;
+  outcome?: FetchOutcome | ((columns: readonly string[]) => FetchOutcome | Promise<FetchOutcome>);
+  /** Versions that fail when they run. */
+  broken?: number[];
+  /** Of every version's profile. */
+  ranges?: FeatureRanges;
+  /** What each version scores; its number over ten, if absent. */
+  scores?: Readonly<Record<number, number>>;
+}) {
+  const deployment = aDeployment(options.changed ?? aDeploymentChanged());
+  const plans = new Map<string, ReturnType<typeof planInputs>>();
+  const versions = deployment.versions.map((version): ServedVersion => {
+    const key = JSON.stringify(version.signature.features);
+    const inputs = plans.get(key) ?? planInputs(version.signature.features);
+    plans.set(key, inputs);
+    const model = new FirstFeatureModel(version.signature.features.length, (features) => {
+      if (options.broken?.includes(version.number)) throw new Error(`version ${version.number} is broken`);
+      // Each version has its own score: its number above the first feature.
+      for (let index = 0; index < features.length; index += features.length) {
+        features[index] = options.scores?.[version.number] ?? version.number / 10;
+      }
+    });
+    const batcher = new MicroBatcher(model, { maxBatchRows: 64, maxQueuedRows: 100 });
+    const { number, role, weight } = version;
+    return {
+      number,
+      role,
+      weight,
+      task: 'binary',
+      inputs,
+      loaded: { key: String(number), model, batcher },
+      ranges: options.ranges ?? [],
+    };
+  });
+  const [champion, ...others] = versions;
+  if (!champion) throw new Error('no version');
+  const table = new ServingTable();
+  table.want(deployment);
+  table.activate(new ActiveDeployment(deployment, [champion, ...others]));
+  table.markCaughtUp();
+
+  const fetches: { columns: readonly string[]; timeoutMs: number; trace: string | undefined }[] = [];
+  const traces: (string | undefined)[] = [];
+  const features: Features = {
+    fetch: (plan, _row, timeoutMs, trace) => {
+      fetches.push({ columns: plan.names, timeoutMs, trace });
+      const { outcome = { kind: 'features', vector: aVector() } } = options;
+      return Promise.resolve(typeof outcome === 'function' ? outcome(plan.names) : outcome);
+    },
+  };
+  const log: PredictionServed[] = [];
+  const fallbacks: string[] = [];
+  const guarded: string[] = [];
+  const failures: { version: number; assigned: boolean }[] = [];
+  const asked: { version: number; failed: boolean }[] = [];
+  const observer: PredictionObserver = {
+    served: (event, _sampleRate, _cause, trace) => {
+      log.push(event);
+      traces.push(trace);
+    },
+    featuresWaited: () => undefined,
+    fallback: (_, reason) => fallbacks.push(reason),
+    versionFailed: (_, version, assigned) => failures.push({ version, assigned }),
+    guarded: (_, breaches) => guarded.push(...breaches.map(({ guardrail, action }) => `${guardrail} ${action}`)),
+    versionAsked: (_, version, error) => asked.push({ version, failed: error !== undefined }),
+  };
+  const answer = new AnswerPrediction(table, features, observer, () => NOW);
+  return { answer, fetches, log, traces, fallbacks, failures, asked, guarded };
+}

@@ -1,4 +1,4 @@
-import { mean } from './performance';
+import { mean } from './samples';
 
 export interface ConfidenceInterval {
   readonly mean: number;

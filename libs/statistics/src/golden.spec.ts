@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gatherBlocks } from './blocks';
 import { confidenceSequence } from './confidence-sequence';
-import { jensenShannon, ks, normedWasserstein } from './distances';
+import { binCounts, quantileEdges, sharesOf } from './distances/bins';
+import { normedWasserstein } from './distances/samples';
+import { jensenShannon, psi } from './distances/shares';
 import { aucInterval, binaryPerformance, regressionPerformance } from './performance';
-import { binCounts, psi, quantileEdges, sharesOf } from './psi';
+import { ks } from './tests/ks';
 
 interface Golden {
   psi: {

@@ -1,4 +1,5 @@
 // Performance of scores against labels. Formulas: docs/adr/0010; arrays are parallel, one entry a row.
+import { mean, midranks, variance } from './samples';
 
 /** An estimate with its 95 % interval. */
 export interface Interval {
@@ -71,7 +72,7 @@ export function aucInterval(labels: readonly number[], scores: readonly number[]
   const within0 = midranks(negative);
   const above = positive.map((_, i) => ((all[i] ?? 0) - (within1[i] ?? 0)) / negative.length);
   const below = negative.map((_, i) => 1 - ((all[positive.length + i] ?? 0) - (within0[i] ?? 0)) / positive.length);
-  const error = Math.sqrt(sampleVariance(above) / positive.length + sampleVariance(below) / negative.length);
+  const error = Math.sqrt(variance(above, 1) / positive.length + variance(below, 1) / negative.length);
   return { value, low: Math.max(value - Z95 * error, 0), high: Math.min(value + Z95 * error, 1) };
 }
 
@@ -79,7 +80,7 @@ export function aucInterval(labels: readonly number[], scores: readonly number[]
 export function meanInterval(values: readonly number[], lowest = -Infinity): Interval {
   const value = mean(values);
   if (values.length < 2) return { value, low: value, high: value };
-  const half = Z95 * Math.sqrt(sampleVariance(values) / values.length);
+  const half = Z95 * Math.sqrt(variance(values, 1) / values.length);
   return { value, low: Math.max(value - half, lowest), high: value + half };
 }
 
@@ -110,10 +111,6 @@ export function measured(
   };
 }
 
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 function squaredErrors(labels: readonly number[], scores: readonly number[]): number[] {
   return labels.map((label, row) => ((scores[row] ?? Number.NaN) - label) ** 2);
 }
@@ -123,23 +120,4 @@ function logLosses(labels: readonly number[], scores: readonly number[]): number
     const p = Math.min(Math.max(scores[row] ?? Number.NaN, CLIP), 1 - CLIP);
     return -(label * Math.log(p) + (1 - label) * Math.log(1 - p));
   });
-}
-
-/** Rank of each value from 1, ties at their mean. */
-function midranks(values: readonly number[]): number[] {
-  const order = values.map((_, index) => index).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
-  const ranks = new Array<number>(values.length).fill(0);
-  let from = 0;
-  while (from < order.length) {
-    let to = from;
-    while (to + 1 < order.length && values[order[to + 1] ?? 0] === values[order[from] ?? 0]) to += 1;
-    for (let i = from; i <= to; i += 1) ranks[order[i] ?? 0] = (from + to) / 2 + 1;
-    from = to + 1;
-  }
-  return ranks;
-}
-
-function sampleVariance(values: readonly number[]): number {
-  const centre = mean(values);
-  return values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1);
 }

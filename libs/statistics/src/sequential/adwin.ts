@@ -26,20 +26,21 @@ export interface AdwinState {
   total: number;
   squares: number;
   ticks: number;
+  drifted: boolean;
 }
 
 /**
  * ADWIN, the adaptive window: keeps the longest window whose two parts, cut anywhere, do not differ in mean by more than
  * ε(δ); when they do, it forgets the oldest. Bifet & Gavaldà (2007), SDM, 443–448, with buckets that double in size
  * (Datar et al. 2002), so memory is logarithmic in the window, and variances by Babcock et al. (2003). Same detections and
- * window as river.drift.ADWIN. Values in [0, 1]. Sees rises and falls; after a detection the window holds the new concept.
+ * window as river.drift.ADWIN, which begins with an empty window after a detection. Values in [0, 1]. Sees rises and falls.
  */
 export class Adwin implements Detector<AdwinState> {
   private readonly options: AdwinOptions;
 
   constructor(
     options: Partial<AdwinOptions> = {},
-    readonly state: AdwinState = { rows: [[]], width: 0, total: 0, squares: 0, ticks: 0 },
+    readonly state: AdwinState = begin(),
   ) {
     this.options = { delta: 0.002, clock: 32, maximumBuckets: 5, minimumWindow: 5, gracePeriod: 10, ...options };
   }
@@ -51,15 +52,15 @@ export class Adwin implements Detector<AdwinState> {
 
   update(value: number): Verdict {
     const { state, options } = this;
+    if (state.drifted) Object.assign(state, begin());
     this.insert(value);
     state.ticks += 1;
     if (state.ticks % options.clock !== 0 || state.width <= options.gracePeriod) return 'stable';
-    let drifted = false;
     while (this.hasCut()) {
       this.forgetOldest();
-      drifted = true;
+      state.drifted = true;
     }
-    return drifted ? 'drift' : 'stable';
+    return state.drifted ? 'drift' : 'stable';
   }
 
   private insert(value: number): void {
@@ -124,4 +125,8 @@ export class Adwin implements Detector<AdwinState> {
     state.squares -= oldest.squares + (size * state.width * apart ** 2) / (size + state.width);
     while (state.rows.length > 1 && state.rows.at(-1)?.length === 0) state.rows.pop();
   }
+}
+
+function begin(): AdwinState {
+  return { rows: [[]], width: 0, total: 0, squares: 0, ticks: 0, drifted: false };
 }

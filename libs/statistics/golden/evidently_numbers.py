@@ -6,9 +6,8 @@
 import warnings
 
 import pandas as pd
-from evidently.legacy.calculations.stattests import registry  # noqa: F401  (registers the tests)
 from evidently.legacy.calculations.stattests import (
-    anderson_darling_test, chi_stat_test, energy_dist_test, g_test, hellinger_stat_test, jensenshannon_stat_test,
+    anderson_darling_test, chi_stat_test, energy_dist_test, g_test, get_stattest, hellinger_stat_test, jensenshannon_stat_test,
     kl_div_stat_test, ks_stat_test, mann_whitney_u_stat_test, psi_stat_test, t_test, wasserstein_stat_test, z_stat_test,
 )  # fmt: skip
 from evidently.legacy.core import ColumnType
@@ -19,8 +18,6 @@ warnings.simplefilter("ignore")
 
 
 def score(test, reference, current, kind):
-    from evidently.legacy.calculations.stattests.registry import get_stattest
-
     found = get_stattest(pd.Series(reference), pd.Series(current), kind, test.name)
     return found(pd.Series(reference), pd.Series(current), kind, None).drift_score
 
@@ -52,7 +49,9 @@ for a, b in (
     [[63, 300, [0.3, 0.6, 0.9, 0.99]], [64, 300, [0.32, 0.6, 0.9, 0.985]]],
 ):
     r, c = categories(*a), categories(*b)
-    categorical.append({"a": a, "b": b, **{k: score(t, r, c, ColumnType.Categorical) for k, t in CATEGORICAL.items()}})
+    # Its g_test does not scale the reference to the current size, so scipy refuses sides of different sizes.
+    possible = {k: t for k, t in CATEGORICAL.items() if k != "g" or len(r) == len(c)}
+    categorical.append({"a": a, "b": b, **{k: score(t, r, c, ColumnType.Categorical) for k, t in possible.items()}})
 two = [[65, 400, [0.5]], [66, 500, [0.56]]]
 z = score(z_stat_test, categories(*two[0]), categories(*two[1]), ColumnType.Categorical)
 write("evidently", {"numeric": numeric, "categorical": categorical, "z": {"a": two[0], "b": two[1], "pValue": z}})

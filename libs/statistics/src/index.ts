@@ -1,5 +1,8 @@
 export { gatherBlocks, type Block, type Blocks, type Gathering, type Pair } from './blocks';
 export { confidenceSequence, type ConfidenceInterval } from './confidence-sequence';
+export { BoundedSequence, type BoundedSequenceOptions, type BoundedSequenceState } from './decisions/bounded-sequence';
+export { conformalThreshold, deviationThresholds } from './decisions/calibrated-threshold';
+export { expectedRunLength } from './decisions/run-length';
 export {
   binCounts,
   categoryCounts,
@@ -12,6 +15,8 @@ export {
 } from './distances/bins';
 export { energyDistance, normedWasserstein, wasserstein } from './distances/samples';
 export { hellinger, jensenShannon, kullbackLeibler, largestDifference, psi, totalVariation } from './distances/shares';
+export { applyIsotonic, fitIsotonic, type Isotonic } from './estimation/isotonic';
+export { fitReconstruction, reconstructionError, type Reconstruction } from './multivariate/pca';
 export { betaI, studentTwoSided } from './numerics/beta';
 export { chiSquareSurvival, gammaP, gammaQ, logGamma } from './numerics/gamma';
 export { kolmogorovSurvival } from './numerics/kolmogorov';
@@ -25,9 +30,18 @@ export {
   measured,
   regressionPerformance,
   type BinaryPerformance,
-  type Interval,
   type RegressionPerformance,
 } from './performance';
+export {
+  classificationMeasures,
+  confusionOf,
+  expectedCalibrationError,
+  type ClassificationMeasure,
+  type Confusion,
+} from './performance/classification';
+export { bootstrapInterval, proportionInterval, type Interval } from './performance/intervals';
+export { meanAbsolutePercentageError, rSquared } from './performance/regression';
+export { bySlice } from './performance/slices';
 export { mean, present } from './samples';
 export { Adwin, type AdwinOptions, type AdwinState } from './sequential/adwin';
 export { Ddm, type DdmOptions, type DdmState } from './sequential/ddm';
@@ -35,6 +49,10 @@ export type { Detector, Verdict } from './sequential/detector';
 export { Eddm, type EddmOptions, type EddmState } from './sequential/eddm';
 export { Kswin, type KswinOptions, type KswinState } from './sequential/kswin';
 export { PageHinkley, type PageHinkleyOptions, type PageHinkleyState } from './sequential/page-hinkley';
+export { CategorySketch, type CategorySketchState } from './sketches/category-counts';
+export { FixedHistogram, type FixedHistogramState } from './sketches/fixed-histogram';
+export { mergeMoments, momentsOf, NO_VALUES, type MomentsState } from './sketches/moments-sketch';
+export { QuantileSketch, type QuantileSketchState } from './sketches/quantile-sketch';
 export { andersonDarling } from './tests/anderson-darling';
 export { benjaminiHochberg } from './tests/benjamini-hochberg';
 export { contingencyTest, goodnessOfFit, type ContingencyResult, type Divergence } from './tests/contingency';

@@ -1,12 +1,6 @@
 // Performance of scores against labels. Formulas: docs/adr/0010; arrays are parallel, one entry a row.
+import type { Interval } from './performance/intervals';
 import { mean, midranks, variance } from './samples';
-
-/** An estimate with its 95 % interval. */
-export interface Interval {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
 
 const CLIP = 1e-15;
 const Z95 = 1.959963984540054;

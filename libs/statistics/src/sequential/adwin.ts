@@ -86,15 +86,12 @@ export class Adwin implements Detector<AdwinState> {
     });
   }
 
-  /**
-   * Whether some cut between buckets, from the oldest on, parts the window into means that differ. As in river, the newest
-   * bucket of every row is counted to the newer part throughout.
-   */
+  /** Whether some cut between buckets, from the oldest on, parts the window into means that differ. */
   private hasCut(): boolean {
     const { state, options } = this;
     let [size0, total0] = [0, 0];
     for (let row = state.rows.length - 1; row >= 0; row -= 1) {
-      for (const bucket of state.rows[row]?.slice(0, -1) ?? []) {
+      for (const bucket of state.rows[row] ?? []) {
         size0 += 2 ** row;
         total0 += bucket.total;
         const size1 = state.width - size0;
@@ -110,7 +107,7 @@ export class Adwin implements Detector<AdwinState> {
     const { state, options } = this;
     const confidence = Math.log((2 * Math.log(state.width)) / options.delta);
     const reciprocal = 1 / (size0 - options.minimumWindow + 1) + 1 / (size1 - options.minimumWindow + 1);
-    const deviation = Math.sqrt(2 * reciprocal * (state.squares / state.width) * confidence);
+    const deviation = Math.sqrt(2 * reciprocal * (Math.max(state.squares, 0) / state.width) * confidence);
     return deviation + (2 / 3) * confidence * reciprocal;
   }
 

@@ -8,6 +8,7 @@ Every exported model has one input `features` float32 [N, F] in the order of the
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,9 +42,20 @@ def to_bytes(model: ModelProto) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def _fit_lightgbm(spec: Spec, features: np.ndarray, label: np.ndarray) -> Fitted:
-    import lightgbm
+def _import_lightgbm():
+    """LightGBM without its wrappers: they load scikit-learn and pandas, which costs more than fitting a hundred trees."""
+    unused = [name for name in ("sklearn", "pandas") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(unused))  # None: importing it fails, as if it were not installed
+    try:
+        import lightgbm
+    finally:
+        for name in unused:
+            del sys.modules[name]
+    return lightgbm
 
+
+def _fit_lightgbm(spec: Spec, features: np.ndarray, label: np.ndarray) -> Fitted:
+    lightgbm = _import_lightgbm()
     lightgbm.register_logger(logging.getLogger("lightgbm"))  # its own logger writes to stdout
     params = dict(spec.params)
     rounds = params.pop("n_estimators", 100)
@@ -70,11 +82,10 @@ def _fit_lightgbm(spec: Spec, features: np.ndarray, label: np.ndarray) -> Fitted
 
 
 def _convert_lightgbm(booster, spec: Spec) -> ModelProto:
-    import lightgbm
     from onnxmltools.convert import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    floored = lightgbm.Booster(model_str=floor_thresholds(booster.model_to_string()))
+    floored = _import_lightgbm().Booster(model_str=floor_thresholds(booster.model_to_string()))
     width = len(spec.features)
     model = convert_lightgbm(
         floored,

@@ -30,12 +30,26 @@ import {
 } from '@headrace/messaging';
 import { createLogger, createService, readConfig, Readiness } from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, type TestDatabase } from '@headrace/testing';
-import type { INestApplication } from '@nestjs/common';
+import { Global, Module, type INestApplication } from '@nestjs/common';
 import { featureStoreConfig } from '../src/feature-store.config';
 import { FeatureStoreModule } from '../src/feature-store.module';
+import { JOIN_PROGRAM, type JoinProgram } from '../src/history/join-thread';
 import type { DatasetRow } from './datasets';
 
 const PEOPLE: Readonly<Record<string, Role>> = { gateway: 'service', dana: 'data-scientist' };
+
+/** The thread runs the sources, as the spec does. */
+const joinOfSources: JoinProgram = {
+  script: join(__dirname, '../src/history/join-program.ts'),
+  execArgv: ['--require', join(__dirname, '../../../libs/testing/jest/run-sources.cjs')],
+};
+
+@Global()
+@Module({ providers: [{ provide: JOIN_PROGRAM, useValue: joinOfSources }], exports: [JOIN_PROGRAM] })
+class JoinOfSourcesModule {}
+
+@Module({})
+class RootModule {}
 
 /** A record of a stream before it is on the log. */
 export interface Arrival {
@@ -99,7 +113,8 @@ export class RunningFeatureStore {
       LOG_LEVEL: 'error',
     });
     const logger = createLogger('feature-store', settings.LOG_LEVEL);
-    const app = await createService(FeatureStoreModule, 'feature-store', settings, logger, {
+    const root = { module: RootModule, imports: [JoinOfSourcesModule, FeatureStoreModule] };
+    const app = await createService(root, 'feature-store', settings, logger, {
       transports: [KafkaEventServer],
     });
     await app.init();

@@ -23,6 +23,7 @@ export interface CompiledView {
   readonly name: string;
   /** Content hash of its definition. */
   readonly version: string;
+  readonly definition: FeatureView;
   readonly stream: string;
   readonly entity: string;
   readonly features: ReadonlyMap<string, CompiledFeature>;
@@ -57,6 +58,7 @@ export function compileView(definition: FeatureView, version: string): CompiledV
   return {
     name: definition.metadata.name,
     version,
+    definition,
     stream: spec.source,
     entity: spec.entity.name,
     features: new Map(features.map((feature) => [feature.name, feature])),

@@ -7,15 +7,15 @@ import { DefinitionReader } from '@headrace/definition-store';
 import { LOG_READER, UNIT_OF_WORK, type LogReader, type UnitOfWork } from '@headrace/messaging';
 import { LOGGER, SETTINGS, type Logger, type Queries } from '@headrace/service-kit';
 import { canonicalJson, type TrainingPlan } from '@headrace/definitions';
-import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, Optional, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { finishJob, postponeJob, resultOf, takeJob, type MaterializationJob } from '../database/jobs.repository';
+import type { CompiledView } from '../domain/feature-view';
 import { describeSource, resolveColumns, type Fault, type TrainingColumn } from '../domain/training-columns';
 import { materializationSeconds } from '../feature-store-metrics';
 import type { FeatureStoreSettings } from '../feature-store.config';
 import { openDataset, type Dataset } from '../history/dataset';
-import { withDuckDb } from '../history/duckdb';
-import { materializeTrainingSet, type TrainingSet } from '../history/training-set';
+import { COMPILED_JOIN, JOIN_PROGRAM, joinInThread, type JoinAnswer, type JoinProgram } from '../history/join-thread';
 import { KnownViews } from '../known-views';
 import { completeUntil } from './source-completeness';
 
@@ -49,6 +49,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     private readonly artifacts: ArtifactStore,
     private readonly definitions: DefinitionReader,
     private readonly views: KnownViews,
+    @Optional() @Inject(JOIN_PROGRAM) private readonly program: JoinProgram = COMPILED_JOIN,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -134,22 +135,22 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
       const dataset = datasets.get(stream);
       if (dataset) complete.push(await completeUntil(this.log, dataset));
     }
-    const { JOIN_MEMORY_LIMIT: memoryLimit, JOIN_THREADS: threads } = this.settings;
-    return withDuckDb({ memoryLimit, threads }, async (connection, folder): Promise<Result> => {
-      const outcome = await materializeTrainingSet(connection, folder, {
-        plan,
-        columns: resolved.columns,
-        datasets,
-        fromMicros: request.fromEventTimeMicros,
-        toMicros: request.toEventTimeMicros,
-        completeUntilMicros: Math.min(Infinity, ...complete),
-      });
-      if (outcome.kind === 'failed') return outcome;
-      const { rowsWithoutLabel, rowsBeyondSources } = outcome.set;
-      this.logger.info({ runId: request.runId, rowsWithoutLabel, rowsBeyondSources }, 'spine records left out');
-      const message = await this.messageOf(request, resolved.columns, outcome.set);
-      return { kind: 'materialized', inputsDigest, message, reused: false };
+    const { JOIN_MEMORY_LIMIT: memoryLimit, JOIN_THREADS: threads, HEADRACE_ARTIFACTS: artifacts } = this.settings;
+    const answer = await joinInThread(this.program, {
+      plan,
+      views: viewsOf(resolved.columns).map(({ definition, version }) => ({ definition, version })),
+      datasets,
+      fromMicros: request.fromEventTimeMicros,
+      toMicros: request.toEventTimeMicros,
+      completeUntilMicros: Math.min(Infinity, ...complete),
+      duckDb: { memoryLimit, threads },
+      artifacts,
     });
+    if (answer.kind === 'failed') return answer;
+    const { rowsWithoutLabel, rowsBeyondSources } = answer.set;
+    this.logger.info({ runId: request.runId, rowsWithoutLabel, rowsBeyondSources }, 'spine records left out');
+    const message = messageOf(request, resolved.columns, answer);
+    return { kind: 'materialized', inputsDigest, message, reused: false };
   }
 
   /** A training set of the same inputs whose bytes are still there. */
@@ -158,31 +159,34 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     const intact = made && (await this.artifacts.pathOf(made.trainingSet?.digest ?? '').catch(() => undefined));
     return intact === undefined ? undefined : made;
   }
+}
 
-  private async messageOf(
-    request: TrainingRequested,
-    columns: readonly TrainingColumn[],
-    set: TrainingSet,
-  ): Promise<FeaturesMaterialized> {
-    return {
-      runId: request.runId,
-      plan: request.plan,
-      trainingSet: await this.artifacts.putFile(set.path, 'training-set.parquet'),
-      rows: set.rows,
-      columns: columns.map((column) => ({ name: column.name, type: 'double', source: describeSource(column) })),
-      datasets: request.datasets,
-      featureViews: viewsOf(columns),
-      minEventTimeMicros: set.minEventTimeMicros,
-      maxEventTimeMicros: set.maxEventTimeMicros,
-      rowsWithoutLabel: set.rowsWithoutLabel,
-    };
-  }
+function messageOf(
+  request: TrainingRequested,
+  columns: readonly TrainingColumn[],
+  { set, artifact }: Extract<JoinAnswer, { kind: 'materialized' }>,
+): FeaturesMaterialized {
+  return {
+    runId: request.runId,
+    plan: request.plan,
+    trainingSet: artifact,
+    rows: set.rows,
+    columns: columns.map((column) => ({ name: column.name, type: 'double', source: describeSource(column) })),
+    datasets: request.datasets,
+    featureViews: contentsOf(columns),
+    minEventTimeMicros: set.minEventTimeMicros,
+    maxEventTimeMicros: set.maxEventTimeMicros,
+    rowsWithoutLabel: set.rowsWithoutLabel,
+  };
+}
+
+function viewsOf(columns: readonly TrainingColumn[]): CompiledView[] {
+  return [...new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])))];
 }
 
 /** "<name>@<content hash>" of each. */
-function viewsOf(columns: readonly TrainingColumn[]): string[] {
-  const views = new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])));
-  return [...views].map(({ name, version }) => `${name}@${version}`);
+function contentsOf(columns: readonly TrainingColumn[]): string[] {
+  return viewsOf(columns).map(({ name, version }) => `${name}@${version}`);
 }
 
 /** Everything that a training set is a function of. */
@@ -191,7 +195,7 @@ function digestOfInputs(request: TrainingRequested, columns: readonly TrainingCo
   const inputs = {
     plan,
     planVersion,
-    featureViews: viewsOf(columns),
+    featureViews: contentsOf(columns),
     datasets: datasets.map(({ stream, manifestDigest }) => ({ stream, manifestDigest })),
     fromEventTimeMicros,
     toEventTimeMicros,

@@ -1,8 +1,7 @@
 import { DeadLetterFold } from './dead-letter-fold';
 import { deadLetterRow, settledRow } from './dead-letters';
 import { decodeRedrive, redriveMessage } from './redrive-command';
-import type { OutboxRow } from './outbox';
-import { restoreHeaders } from './stored-record';
+import type { OutboxEvent } from './outbox';
 import type { RawRecord } from './types';
 
 const original: RawRecord = {
@@ -18,9 +17,9 @@ const letter = { reason: 'rejected', code: 'no', message: 'no' } as const;
 const asked = { by: 'ada', reason: 'mended', atMicros: 1e15 };
 
 /** As the relay publishes it. */
-function published(row: OutboxRow): RawRecord {
+function published(row: OutboxEvent): RawRecord {
   const { topic, key, value } = row;
-  return { topic, partition: 0, offset: 0, timestampMs: 5, key, value, headers: restoreHeaders(row.headers) };
+  return { topic, partition: 0, offset: 0, timestampMs: 5, key, value, headers: row.headers.toRecord() };
 }
 const died = (id: string, attempt = 1, keyParked = false): RawRecord =>
   published(deadLetterRow(original, 'g', letter, { id, attempt, keyParked }));

@@ -1,8 +1,8 @@
 // What stands on `<topic>.<group>.dlq`: letters, and markers that say what became of one.
 import { deadLetterTopicOf } from '@headrace/contracts';
-import type { OutboxRow } from './outbox';
+import type { OutboxEvent } from './outbox';
+import { HeaderBlock } from './record-bytes';
 import { formatMicros, nowMicros } from './rfc3339';
-import { storeHeaders, storeText } from './stored-record';
 import type { RawRecord } from './types';
 
 /** Bounded: also the `reason` label of the metric. */
@@ -69,24 +69,24 @@ export function deadLetterRow(
   group: string,
   letter: DeadLetter,
   identity: LetterIdentity,
-): OutboxRow {
+): OutboxEvent {
   const names = DEAD_LETTER_HEADERS;
   return {
     topic: deadLetterTopicOf(record.topic, group),
     key: record.key,
     value: record.value,
-    headers: {
-      ...storeHeaders(record.headers),
-      ...storeText({
-        [names.reason]: letter.reason,
-        [names.code]: letter.code,
-        [names.message]: letter.message.slice(0, LONGEST),
-        ...(letter.stack === undefined ? {} : { [names.stack]: letter.stack.slice(0, LONGEST) }),
-        ...originHeaders(record, group, identity),
-        [names.timestamp]: String(record.timestampMs),
-        ...(identity.keyParked ? { [names.keyParked]: 'true' } : {}),
-      }),
-    },
+    // The original's producer, shard and sequence among them: they are not replaced.
+    numbered: false,
+    headers: HeaderBlock.of({
+      ...record.headers,
+      [names.reason]: letter.reason,
+      [names.code]: letter.code,
+      [names.message]: letter.message.slice(0, LONGEST),
+      ...(letter.stack === undefined ? {} : { [names.stack]: letter.stack.slice(0, LONGEST) }),
+      ...originHeaders(record, group, identity),
+      [names.timestamp]: String(record.timestampMs),
+      ...(identity.keyParked ? { [names.keyParked]: 'true' } : {}),
+    }),
   };
 }
 
@@ -96,12 +96,13 @@ export function settledRow(
   group: string,
   letter: { readonly id: string; readonly attempt: number },
   settled: Asked & { readonly outcome: SettledOutcome },
-): OutboxRow {
+): OutboxEvent {
   return {
     topic: deadLetterTopicOf(record.topic, group),
     key: record.key,
     value: null,
-    headers: storeText({
+    numbered: true,
+    headers: HeaderBlock.of({
       [SETTLED_HEADERS.outcome]: settled.outcome,
       [SETTLED_HEADERS.by]: settled.by,
       [SETTLED_HEADERS.reason]: settled.reason,

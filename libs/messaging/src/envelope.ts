@@ -1,4 +1,5 @@
 // CloudEvents 1.0, Kafka protocol binding, binary mode: attributes as `ce_` headers, the protobuf message as the value.
+import { isUtf8 } from 'node:buffer';
 import { eventsByType, type EventDefinition } from '@headrace/contracts';
 import { isTraceparent } from '@headrace/tracing';
 import { formatMicros, parseMicros } from './rfc3339';
@@ -61,16 +62,13 @@ class HeaderFault extends Error {
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
 function optional(headers: RawRecord['headers'], name: string): string | undefined {
   const value = headers[name];
   if (value === undefined) return undefined;
-  try {
-    return utf8.decode(value);
-  } catch {
-    throw new HeaderFault(name, 'not UTF-8');
-  }
+  const text = value.toString('utf8');
+  // What stands for bytes that are no text may also have been written.
+  if (text.includes('\uFFFD') && !isUtf8(value)) throw new HeaderFault(name, 'not UTF-8');
+  return text;
 }
 
 function required(headers: RawRecord['headers'], name: string): string {

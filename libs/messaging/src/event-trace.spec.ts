@@ -1,5 +1,6 @@
 import { installSpanRecorder, spanIdOf, traceIdOf, type SpanStart } from '@headrace/tracing';
 import { traceEvent, traceSent } from './event-trace';
+import { HeaderBlock } from './record-bytes';
 
 const TRACE = 'a'.repeat(32);
 const UPSTREAM = `00-${TRACE}-00000000000000aa-01`;
@@ -65,9 +66,14 @@ describe('the place of an event in a trace', () => {
     });
 
     it('shows how long the outbox held it, and says nothing of dead letters', () => {
-      const headers = { traceparent: UPSTREAM, ce_time: '2026-01-02T03:04:05.678000Z', ce_type: TYPE };
-      traceSent({ topic: 'training.v1', headers });
-      traceSent({ topic: 'training.v1.x.dlq', headers: { ...headers, dlq_reason: 'rejected' } });
+      const headers = HeaderBlock.of({
+        traceparent: UPSTREAM,
+        ce_time: '2026-01-02T03:04:05.678000Z',
+        ce_type: TYPE,
+      });
+      const sent = { topic: 'training.v1', key: null, value: null, headers, numbered: true };
+      traceSent(sent);
+      traceSent({ ...sent, topic: 'training.v1.x.dlq', numbered: false });
       expect(spans).toHaveLength(1);
       expect(spans[0]).toMatchObject({
         name: 'send ModelTrained',

@@ -1,8 +1,8 @@
 // Where an event stands in a trace. Each event is a span of its own, whose id is a function of the event's id; its parent is
 // the span of the event that caused it, or of the call in which that one is handled.
 import { eventTraceparent, isSampled, isTraceparent, spanRecorder } from '@headrace/tracing';
-import { DEAD_LETTER_HEADERS } from './dead-letters';
-import type { OutboxRow } from './outbox';
+import type { OutboxEvent } from './outbox';
+import type { HeaderBlock } from './record-bytes';
 import { parseMicros } from './rfc3339';
 import type { Cause } from './types';
 
@@ -43,12 +43,12 @@ export function traceEvent(type: string, event: TracedEvent): string {
 }
 
 /** The broker has acknowledged the event: a span from its creation until now shows how long the outbox held it. */
-export function traceSent({ topic, headers }: Pick<OutboxRow, 'topic' | 'headers'>): void {
+export function traceSent({ topic, headers, numbered }: OutboxEvent): void {
   const recorder = spanRecorder();
-  const { traceparent, ce_time: time, ce_type: type } = headers;
-  if (!recorder || typeof traceparent !== 'string' || typeof time !== 'string' || typeof type !== 'string') return;
   // A dead letter has the headers of the event that it was.
-  if (DEAD_LETTER_HEADERS.reason in headers || !isTraceparent(traceparent) || !isSampled(traceparent)) return;
+  if (!recorder || !numbered) return;
+  const { traceparent, time, type } = traceHeaders(headers);
+  if (time === undefined || type === undefined || !isTraceparent(traceparent) || !isSampled(traceparent)) return;
   const createdMicros = parseMicros(time);
   recorder
     .start(`send ${shortName(type)}`, {
@@ -63,6 +63,11 @@ export function traceSent({ topic, headers }: Pick<OutboxRow, 'topic' | 'headers
       },
     })
     .end();
+}
+
+function traceHeaders(block: HeaderBlock): Record<'traceparent' | 'time' | 'type', string | undefined> {
+  const { traceparent, ce_time: time, ce_type: type } = block.toRecord();
+  return { traceparent: traceparent?.toString('latin1'), time: time?.toString('utf8'), type: type?.toString('utf8') };
 }
 
 function parentOf(cause: Cause | null, handled: HandledEvent | undefined): string | undefined {

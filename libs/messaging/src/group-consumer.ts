@@ -11,6 +11,8 @@ import { PartitionProcessor, type BatchVerdict } from './partition-processor';
 
 const REPORT_MS = 1000;
 const LAG_MS = 10_000;
+/** Of the time that a small batch took, so long is waited after it: it keeps a partition busy for half of the time at most. */
+const LINGER_SHARE = 1;
 /** Tries after which a fault is no passing one any more (about three seconds). */
 const LASTING_ATTEMPTS = 6;
 
@@ -125,6 +127,7 @@ export class GroupConsumer {
 
   private async onBatch(batch: LogBatch): Promise<void> {
     const { topic, partition } = batch;
+    const began = performance.now();
     metrics.batch.observe({ group: this.context.group }, batch.records.length);
     const verdict = await this.processorOf(topic, partition).process(
       batch,
@@ -135,14 +138,17 @@ export class GroupConsumer {
       () => !this.stopping && batch.isCurrent(),
     );
     await this.follow(topic, partition, verdict);
-    if (verdict.kind === 'finished') await this.linger(batch.records.length);
+    if (verdict.kind === 'finished') await this.linger(batch.records.length, performance.now() - began);
   }
 
-  /** The next fetch waits for the end of this call: what comes meanwhile shares its transaction. */
-  private async linger(records: number): Promise<void> {
+  /**
+   * The next fetch waits for the end of this call: what comes meanwhile shares its transaction. Where transactions are
+   * quick there is time for many small ones.
+   */
+  private async linger(records: number, tookMs: number): Promise<void> {
     const { routes, tuning } = this.context;
     if (this.stopping || !routes.takesBatches() || records > tuning.chunkSize / 4) return;
-    await sleep(tuning.lingerMs);
+    await sleep(Math.min(tuning.lingerMs, tookMs * LINGER_SHARE));
   }
 
   private async follow(topic: string, partition: number, verdict: BatchVerdict): Promise<void> {

@@ -4,9 +4,9 @@ import type { EntityManager, QueryRunner } from 'typeorm';
 import { rows } from './database';
 import { encodeAttributes, follow, sourceOf } from './envelope';
 import { traceEvent, type HandledEvent } from './event-trace';
-import type { OutboxRow } from './outbox';
+import type { OutboxEvent } from './outbox';
+import { HeaderBlock } from './record-bytes';
 import { nowMicros } from './rfc3339';
-import { storeText } from './stored-record';
 import type { Cause, PublishOptions, Transaction } from './types';
 
 /** The broker refuses more than 1 MB; headers take their share. */
@@ -38,7 +38,7 @@ export class HandlerTransaction implements Transaction {
     private readonly service: string,
     /** Cause of what is published without one; undefined: it must be given. */
     private readonly cause: Cause | undefined,
-    private readonly outgoing: OutboxRow[],
+    private readonly outgoing: OutboxEvent[],
   ) {}
 
   get manager(): EntityManager {
@@ -66,7 +66,8 @@ export class HandlerTransaction implements Transaction {
       handled: this.handled,
       ...(options.subject === undefined ? {} : { subject: options.subject }),
     });
-    this.outgoing.push({ topic: topicOf(definition.topic, options.stream), key, headers: storeText(headers), value });
+    const topic = topicOf(definition.topic, options.stream);
+    this.outgoing.push({ topic, key, value, headers: HeaderBlock.of(headers), numbered: true });
     return id;
   }
 

@@ -8,7 +8,7 @@ import { argumentOf, classify, nameOf, type Handled, type Item } from './items';
 import { recordLetter } from './letter-table';
 import { metrics } from './metrics';
 import { Observations } from './observations';
-import type { OutboxRow } from './outbox';
+import type { OutboxEvent } from './outbox';
 import { blockedKeys, park } from './parked';
 import type { PartitionId } from './positions';
 import { obey } from './redrive';
@@ -34,7 +34,7 @@ export class Undone extends Error {
 }
 
 export class Handling {
-  readonly outgoing: OutboxRow[] = [];
+  readonly outgoing: OutboxEvent[] = [];
   readonly observations: Observations;
   private seen: Sequences = new Map();
   private readonly news: Sequences = new Map();

@@ -1,10 +1,13 @@
 // Acknowledged writes to the log: one idempotent producer, known topics, requests the broker accepts.
 import type { EventLog, LogMessage, LogProducer } from './log/port';
+import { HeaderBlock } from './record-bytes';
 import { createTopics } from './topics';
 
 /** All messages of a send to a partition make one record batch, and the broker limits a batch to 1 MiB. */
 const MAX_BATCH_BYTES = 900_000;
 const MAX_BATCH_MESSAGES = 1000;
+/** Lengths, deltas and attributes of a record, at most. */
+const RECORD_BYTES = 50;
 
 export class LogWriter {
   private readonly known = new Set<string>();
@@ -50,11 +53,17 @@ export class LogWriter {
   }
 }
 
-export function* batches<M extends Pick<LogMessage, 'key' | 'value'>>(messages: readonly M[]): Generator<M[]> {
+/** What headers take when nobody has encoded them yet. */
+const USUAL_HEADER_BYTES = 600;
+
+export function* batches<M extends Pick<LogMessage, 'key' | 'value' | 'headers'>>(
+  messages: readonly M[],
+): Generator<M[]> {
   let batch: M[] = [];
   let bytes = 0;
   for (const message of messages) {
-    const size = (message.key?.byteLength ?? 0) + (message.value?.byteLength ?? 0) + 600;
+    const headers = message.headers instanceof HeaderBlock ? message.headers.bytes.length : USUAL_HEADER_BYTES;
+    const size = (message.key?.byteLength ?? 0) + (message.value?.byteLength ?? 0) + headers + RECORD_BYTES;
     if (batch.length > 0 && (bytes + size > MAX_BATCH_BYTES || batch.length >= MAX_BATCH_MESSAGES)) {
       yield batch;
       batch = [];

@@ -5,13 +5,17 @@ export class Observations {
   /** Of each type and outcome; a registry takes as long to add one as to add a thousand. */
   private readonly outcomes = new Map<string, { readonly type: string; readonly outcome: string; count: number }>();
   private readonly deadLetters: string[] = [];
-  private readonly ages: { readonly type: string; readonly timeMicros: number }[] = [];
+  /** Event times of each type, microseconds. */
+  private readonly times = new Map<string, number[]>();
 
   constructor(private readonly group: string) {}
 
   settled(type: string, outcome: string, timeMicros?: number): void {
     this.count(type, outcome);
-    if (timeMicros !== undefined) this.ages.push({ type, timeMicros });
+    if (timeMicros === undefined) return;
+    const times = this.times.get(type);
+    if (times) times.push(timeMicros);
+    else this.times.set(type, [timeMicros]);
   }
 
   deadLettered(type: string, reason: string): void {
@@ -24,8 +28,9 @@ export class Observations {
     const now = Date.now() * 1000;
     for (const { type, outcome, count } of this.outcomes.values()) metrics.handled.inc({ group, type, outcome }, count);
     for (const reason of this.deadLetters) metrics.deadLetters.inc({ group, reason });
-    for (const { type, timeMicros } of this.ages) {
-      metrics.age.observe({ group, type }, Math.max(0, now - timeMicros) / 1e6);
+    for (const [type, times] of this.times) {
+      const age = metrics.age.labels(group, type);
+      for (const timeMicros of times) age.observe(Math.max(0, now - timeMicros) / 1e6);
     }
   }
 

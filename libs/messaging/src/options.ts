@@ -39,8 +39,8 @@ export interface Tuning {
   /** Longest time the broker holds a fetch open; also bounds how long stopping and resuming take. */
   readonly maxWaitMs: number;
   /**
-   * Groups with batch handlers pause for so long after a small batch: the next one is fuller. Each batch of a partition is
-   * a transaction of its own, whose price is the same for one record as for a hundred.
+   * Groups with batch handlers pause after a small batch for as long as it took, and at most for so long: the next one is
+   * fuller. Each batch of a partition is a transaction of its own, whose price is the same for one record as for a hundred.
    */
   readonly lingerMs: number;
   /** How long shutting down may wait for the outbox to empty. */

@@ -3,34 +3,33 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { backoffMs } from './backoff';
 import { rows } from './database';
-import { DEAD_LETTER_HEADERS } from './dead-letters';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
 import { traceSent } from './event-trace';
 import { isObject, messageOf } from './faults';
 import type { StatusBoard } from './group-status';
 import type { MessagingLogger } from './logger';
-import type { LogMessage } from './log/port';
 import type { LogWriter } from './log-writer';
 import { metrics } from './metrics';
-import { OUTBOX_CHANNEL_PREFIX, SHARDS } from './outbox';
-import { restoreForWriting, type StoredHeaders } from './stored-record';
+import { OUTBOX_CHANNEL_PREFIX, SHARDS, type OutboxEvent } from './outbox';
+import { unpackEvents } from './packed-events';
+import { HeaderBlock } from './record-bytes';
 import { WakeSignal } from './wake-signal';
 
-const BATCH = 500;
-const BATCH_BYTES = 8_000_000;
+/** Of one round: rows, and the bytes that they hold. */
+const BATCH_ROWS = 200;
+const BATCH_BYTES = 2_000_000;
 const POLL_MS = 250;
 /** How often shards of a relay that died are looked for. */
 const CLAIM_MS = 1000;
 const MEASURE_MS = 5000;
 const WHAT = 'outbox relay';
 
+/** `sequence` is the number of its first event. */
 interface Row {
   sequence: string;
   shard: number;
   topic: string;
-  key: Buffer | null;
-  headers: StoredHeaders;
-  value: Buffer | null;
+  packed: Buffer;
 }
 
 export interface RelayOptions {
@@ -135,19 +134,20 @@ export class OutboxRelay {
     if (shards.length === 0) return 0;
     const batch = await rows<Row>(
       runner,
-      `SELECT sequence, shard, topic, key, headers, value FROM (
-         SELECT *, sum(octet_length(value)) OVER (ORDER BY sequence) AS bytes, row_number() OVER (ORDER BY sequence) AS nth
-           FROM (SELECT * FROM outbox WHERE shard = ANY($1) ORDER BY sequence LIMIT ${BATCH}) AS first
-       ) AS measured WHERE nth = 1 OR bytes IS NULL OR bytes <= ${BATCH_BYTES} ORDER BY sequence`,
+      `SELECT sequence, shard, topic, packed FROM (
+         SELECT *, sum(octet_length(packed)) OVER (ORDER BY sequence) AS bytes, row_number() OVER (ORDER BY sequence) AS nth
+           FROM (SELECT * FROM outbox WHERE shard = ANY($1) ORDER BY sequence LIMIT ${BATCH_ROWS}) AS first
+       ) AS measured WHERE nth = 1 OR bytes <= ${BATCH_BYTES} ORDER BY sequence`,
       [shards],
     );
     if (batch.length === 0) return 0;
-    await this.whileAwake(runner, () => this.options.writer.write(batch.map((row) => this.messageOf(row))));
-    for (const row of batch) traceSent(row);
+    const events = batch.flatMap((row) => this.eventsOf(row));
+    await this.whileAwake(runner, () => this.options.writer.write(events));
+    for (const event of events) traceSent(event);
     await this.options.onAcknowledged?.();
     await runner.query('DELETE FROM outbox WHERE sequence = ANY($1::bigint[])', [batch.map((row) => row.sequence)]);
-    metrics.published.inc({ path: 'outbox' }, batch.length);
-    return batch.length;
+    metrics.published.inc({ path: 'outbox' }, events.length);
+    return events.length;
   }
 
   /** The broker may take long; who waits for it does not stand still. */
@@ -164,20 +164,20 @@ export class OutboxRelay {
     }
   }
 
-  private messageOf(row: Row): LogMessage {
-    const headers = restoreForWriting(row.headers);
-    // A dead letter keeps the headers of its original, whatever they were.
-    if (!(DEAD_LETTER_HEADERS.reason in headers)) {
-      headers[PRODUCER_SHARD] = `${this.options.service}/${this.outboxId}/${row.shard}`;
-      headers[PRODUCER_SEQUENCE] = row.sequence;
-    }
-    return { topic: row.topic, key: row.key, value: row.value, headers };
+  private eventsOf({ sequence, shard, topic, packed }: Row): OutboxEvent[] {
+    const first = Number(sequence);
+    const producer = HeaderBlock.of({ [PRODUCER_SHARD]: `${this.options.service}/${this.outboxId}/${shard}` });
+    return unpackEvents(packed).map(({ key, value, headers, numbered }, index) => {
+      if (!numbered) return { topic, key, value, headers, numbered };
+      const number = HeaderBlock.of({ [PRODUCER_SEQUENCE]: String(first + index) });
+      return { topic, key, value, headers: HeaderBlock.join(headers, producer, number), numbered };
+    });
   }
 
   private async measure(): Promise<void> {
     try {
       const measured: unknown = await this.options.dataSource.query(
-        'SELECT count(*) AS depth, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age FROM outbox',
+        'SELECT coalesce(sum(events), 0) AS depth, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age FROM outbox',
       );
       const [row] = measured as { depth: string; age: string }[];
       metrics.outboxDepth.set(Number(row?.depth ?? 0));

@@ -1,47 +1,91 @@
 // Events leave through a table, so that they leave if and only if the state change commits.
 import { hash } from 'node:crypto';
 import type { QueryRunner } from 'typeorm';
-import { byteaArray, int4Array, jsonbArray, textArray } from './postgres-arrays';
-import type { StoredHeaders } from './stored-record';
+import { packEvents, sizeOfPacked, type PackedEvent } from './packed-events';
+import { byteaArray, int4Array, textArray } from './postgres-arrays';
 
 export const SHARDS = 8;
 export const OUTBOX_CHANNEL_PREFIX = 'headrace_outbox_';
+/** Events of a row: each row takes so many numbers at once, its events have its sequence and those that follow. */
+export const NUMBERS_OF_ROW = 512;
+const ROW_BYTES = 256_000;
 
-export interface OutboxRow {
+export interface OutboxEvent extends PackedEvent {
   readonly topic: string;
-  readonly key: Buffer | null;
-  readonly headers: StoredHeaders;
-  readonly value: Buffer | null;
 }
+
+/** Events of one shard and topic that were committed together. */
+interface OutboxRow {
+  readonly shard: number;
+  readonly topic: string;
+  readonly events: OutboxEvent[];
+  bytes: number;
+}
+
+/** Keys come again and again: their shards are kept, for as many as that and no longer ones. */
+const MOST_KEYS = 10_000;
+const LONGEST_KEY = 100;
+const shardOfKey = new Map<string, number>();
 
 /** Shard of a key: one owner publishes a shard, so order within a key is the order of commits. */
 export function shardOf(key: Buffer | null): number {
-  return key === null ? 0 : hash('md5', key, 'buffer').readUInt32BE(0) % SHARDS;
+  if (key === null) return 0;
+  if (key.length > LONGEST_KEY) return hashed(key);
+  const text = key.toString('latin1');
+  const known = shardOfKey.get(text);
+  if (known !== undefined) return known;
+  const shard = hashed(key);
+  if (shardOfKey.size >= MOST_KEYS) shardOfKey.clear();
+  shardOfKey.set(text, shard);
+  return shard;
+}
+
+function hashed(key: Buffer): number {
+  return hash('md5', key, 'buffer').readUInt32BE(0) % SHARDS;
 }
 
 /**
- * Writes the rows in one go. The shards' locks are taken in ascending order (no deadlock) before the sequence is drawn
+ * Writes the events in one go. The shards' locks are taken in ascending order (no deadlock) before sequences are drawn
  * and held until the commit is visible: within a shard, sequence order is commit order, and the relay skips nothing.
  */
-export async function writeOutbox(runner: QueryRunner, rows: readonly OutboxRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  const sharded = rows.map((row) => ({ ...row, shard: shardOf(row.key) }));
-  const shards = [...new Set(sharded.map((row) => row.shard))].sort((a, b) => a - b);
+export async function writeOutbox(runner: QueryRunner, events: readonly OutboxEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const rows = rowsOf(events);
+  const shards = [...new Set(rows.map((row) => row.shard))].sort((a, b) => a - b);
   await runner.query(
     `SELECT pg_advisory_xact_lock(hashtext(current_schema() || '/outbox-writer'), shard) FROM unnest($1::int[]) AS shard`,
-    [shards],
+    [int4Array(shards)],
   );
   await runner.query(
     `WITH written AS (
-       INSERT INTO outbox (shard, topic, key, headers, value)
-       SELECT * FROM unnest($1::int[], $2::text[], $3::bytea[], $4::jsonb[], $5::bytea[])
+       INSERT INTO outbox (shard, topic, events, packed)
+       SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bytea[])
      ) SELECT pg_notify('${OUTBOX_CHANNEL_PREFIX}' || current_schema(), '')`,
     [
-      int4Array(sharded.map((row) => row.shard)),
-      textArray(sharded.map((row) => row.topic)),
-      byteaArray(sharded.map((row) => row.key)),
-      jsonbArray(sharded.map((row) => JSON.stringify(row.headers))),
-      byteaArray(sharded.map((row) => row.value)),
+      int4Array(rows.map((row) => row.shard)),
+      textArray(rows.map((row) => row.topic)),
+      int4Array(rows.map((row) => row.events.length)),
+      byteaArray(rows.map((row) => packEvents(row.events))),
     ],
   );
+}
+
+/** In the order of the events, for each shard and topic. */
+function rowsOf(events: readonly OutboxEvent[]): OutboxRow[] {
+  const rows: OutboxRow[] = [];
+  const open = new Map<string, OutboxRow>();
+  for (const event of events) {
+    const shard = shardOf(event.key);
+    const place = `${shard} ${event.topic}`;
+    const size = sizeOfPacked(event);
+    let row = open.get(place);
+    if (!row || row.events.length === NUMBERS_OF_ROW || row.bytes + size > ROW_BYTES) {
+      row = { shard, topic: event.topic, events: [], bytes: 0 };
+      open.set(place, row);
+      rows.push(row);
+    }
+    row.events.push(event);
+    row.bytes += size;
+  }
+  return rows;
 }

@@ -1,8 +1,7 @@
 // Arrays as statement parameters in Postgres' binary format (array_send of src/backend/utils/adt/arrayfuncs.c): the driver
 // passes a Buffer on as it is, while of a JavaScript array it makes escaped text, bytes as hexadecimal.
-const OID = { bytea: 17, int4: 23, text: 25, jsonb: 3802 } as const;
+const OID = { bytea: 17, int4: 23, text: 25 } as const;
 const HEADER_BYTES = 20;
-const JSONB_VERSION = 1;
 
 export function int4Array(values: readonly number[]): Buffer {
   const array = arrayOf(OID.int4, values.length, values.length * 8, false);
@@ -15,12 +14,15 @@ export function int4Array(values: readonly number[]): Buffer {
 }
 
 export function textArray(values: readonly string[]): Buffer {
-  return texts(OID.text, values, undefined);
-}
-
-/** Of JSON texts. */
-export function jsonbArray(values: readonly string[]): Buffer {
-  return texts(OID.jsonb, values, JSONB_VERSION);
+  const sizes = values.map((value) => Buffer.byteLength(value));
+  const size = sizes.reduce((sum, each) => sum + 4 + each, 0);
+  const array = arrayOf(OID.text, values.length, size, false);
+  let at = HEADER_BYTES;
+  for (const [index, value] of values.entries()) {
+    at = array.writeInt32BE(sizes[index] ?? 0, at);
+    at += array.write(value, at, 'utf8');
+  }
+  return array;
 }
 
 export function byteaArray(values: readonly (Buffer | null)[]): Buffer {
@@ -30,25 +32,6 @@ export function byteaArray(values: readonly (Buffer | null)[]): Buffer {
   for (const value of values) {
     at = array.writeInt32BE(value?.length ?? -1, at);
     if (value) at += value.copy(array, at);
-  }
-  return array;
-}
-
-/** `prefix`: one byte before each text. */
-function texts(oid: number, values: readonly string[], prefix: number | undefined): Buffer {
-  const extra = prefix === undefined ? 0 : 1;
-  const sizes = values.map((value) => Buffer.byteLength(value) + extra);
-  const array = arrayOf(
-    oid,
-    values.length,
-    sizes.reduce((sum, size) => sum + 4 + size, 0),
-    false,
-  );
-  let at = HEADER_BYTES;
-  for (const [index, value] of values.entries()) {
-    at = array.writeInt32BE(sizes[index] ?? 0, at);
-    if (prefix !== undefined) at = array.writeUInt8(prefix, at);
-    at += array.write(value, at, 'utf8');
   }
   return array;
 }

@@ -5,7 +5,7 @@ import type { GroupContext } from './group-context';
 import { classify } from './items';
 import { claimLetter, closeLetter } from './letter-table';
 import type { Observations } from './observations';
-import type { OutboxRow } from './outbox';
+import type { OutboxEvent } from './outbox';
 import { revive, unpark } from './parked';
 import type { PartitionId } from './positions';
 import type { RedriveCommand } from './redrive-command';
@@ -13,7 +13,7 @@ import type { RawRecord } from './types';
 
 /** What a transaction tells the world when it commits. */
 interface Results {
-  readonly outgoing: OutboxRow[];
+  readonly outgoing: OutboxEvent[];
   readonly observations: Observations;
 }
 

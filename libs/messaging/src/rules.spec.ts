@@ -119,8 +119,8 @@ describe('outgoing records', () => {
   });
 
   it('are sent in requests that the broker accepts', () => {
-    const large = { key: null, value: Buffer.alloc(600_000) };
-    const small = { key: null, value: Buffer.alloc(1) };
+    const large = { key: null, value: Buffer.alloc(600_000), headers: {} };
+    const small = { key: null, value: Buffer.alloc(1), headers: {} };
     expect([...batches([large, large, small, large])].map((batch) => batch.length)).toEqual([1, 2, 1]);
     expect([...batches(Array<typeof small>(2500).fill(small))].map((batch) => batch.length)).toEqual([1000, 1000, 500]);
   });

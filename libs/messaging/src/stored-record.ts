@@ -1,4 +1,5 @@
-// Records and their headers as they stand in outbox and parked_events (jsonb cannot hold bytes or NUL).
+// Records and their headers as they stand in parked_events (jsonb cannot hold bytes or NUL).
+import { PlainHeaders } from './record-bytes';
 import type { RawRecord } from './types';
 
 export type StoredHeaders = Record<string, string | { readonly base64: string }>;
@@ -14,38 +15,19 @@ export function storeHeaders(headers: Readonly<Record<string, Buffer>>): StoredH
   return stored;
 }
 
-export function storeText(headers: Readonly<Record<string, string>>): StoredHeaders {
-  const stored: StoredHeaders = {};
-  for (const [name, text] of Object.entries(headers)) {
-    stored[name] = text.includes('\0') ? { base64: Buffer.from(text, 'utf8').toString('base64') } : text;
-  }
-  return stored;
-}
-
 export function restoreHeaders(stored: StoredHeaders): Record<string, Buffer> {
   const headers: Record<string, Buffer> = {};
   for (const [name, value] of Object.entries(stored)) {
-    const bytes = restored(value);
-    headers[name] = typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes;
+    headers[name] = typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.base64, 'base64');
   }
   return headers;
-}
-
-/** For a writer, which takes text as it is. */
-export function restoreForWriting(stored: StoredHeaders): Record<string, Buffer | string> {
-  const headers: Record<string, Buffer | string> = {};
-  for (const [name, value] of Object.entries(stored)) headers[name] = restored(value);
-  return headers;
-}
-
-function restored(value: StoredHeaders[string]): Buffer | string {
-  return typeof value === 'string' ? value : Buffer.from(value.base64, 'base64');
 }
 
 /** kafkajs gives a header as bytes, text or (repeated) a list; of repeated ones the last counts, null ones say nothing. */
 export function normaliseHeaders(
   headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | null | undefined>> | undefined,
-): Record<string, Buffer> {
+): Readonly<Record<string, Buffer>> {
+  if (headers instanceof PlainHeaders) return headers;
   // A stranger names the headers: none of them may meet a prototype.
   const normal = Object.create(null) as Record<string, Buffer>;
   for (const name in headers) {

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { inTransaction } from './database';
 import { HandlerTransaction } from './handler-transaction';
-import { writeOutbox, type OutboxRow } from './outbox';
+import { writeOutbox, type OutboxEvent } from './outbox';
 import type { Transaction, UnitOfWork } from './types';
 
 export class PostgresUnitOfWork implements UnitOfWork {
@@ -16,7 +16,7 @@ export class PostgresUnitOfWork implements UnitOfWork {
       await runner.query(`SELECT set_config('idle_in_transaction_session_timeout', $1, true)`, [
         String(this.idleInTransactionMs),
       ]);
-      const outgoing: OutboxRow[] = [];
+      const outgoing: OutboxEvent[] = [];
       const transaction = new HandlerTransaction(runner, this.service, undefined, outgoing);
       try {
         const result = await work(transaction);

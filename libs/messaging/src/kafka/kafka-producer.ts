@@ -1,5 +1,6 @@
-import { Partitioners, type Kafka, type Message, type Producer } from 'kafkajs';
+import { Partitioners, type IHeaders, type Kafka, type Message, type Producer } from 'kafkajs';
 import type { LogMessage, LogProducer } from '../log/port';
+import { HeaderBlock } from '../record-bytes';
 import { OUTLAST } from './outlast';
 
 class KafkaProducer implements LogProducer {
@@ -9,7 +10,7 @@ class KafkaProducer implements LogProducer {
     const byTopic = new Map<string, Message[]>();
     for (const { topic, key, value, headers, partition } of messages) {
       const list = byTopic.get(topic) ?? [];
-      list.push({ key, value, headers: { ...headers }, ...(partition === undefined ? {} : { partition }) });
+      list.push({ key, value, headers: forKafkajs(headers), ...(partition === undefined ? {} : { partition }) });
       byTopic.set(topic, list);
     }
     await this.producer.sendBatch({
@@ -21,6 +22,11 @@ class KafkaProducer implements LogProducer {
   close(): Promise<void> {
     return this.producer.disconnect();
   }
+}
+
+/** It hands headers on to the record codec as they are, and that one is ours and knows blocks. */
+function forKafkajs(headers: LogMessage['headers']): IHeaders {
+  return headers instanceof HeaderBlock ? (headers as unknown as IHeaders) : { ...headers };
 }
 
 export async function connectKafkaProducer(kafka: Kafka): Promise<LogProducer> {

@@ -1,6 +1,7 @@
-// What kafkajs 2.2.4, which is not maintained any more, does too slowly. Import this before kafkajs: its modules take the
-// record codec when they are loaded. See docs/adr/0012-kafkajs-repairs.md.
+// What kafkajs 2.2.4, which is not maintained any more, does too slowly. Import this before kafkajs: its modules take
+// these functions when they are loaded. See docs/adr/0012-kafkajs-repairs.md.
 import { createRequire } from 'node:module';
+import { groupByPartition } from './kafkajs-grouping';
 import { decodeRecord, encodeRecord } from './kafkajs-records';
 
 const MADE_FOR = '2.2.4';
@@ -20,11 +21,12 @@ interface RequestQueueClass {
 
 const load = createRequire(__filename);
 
-function replaceRecordCodec(): void {
-  const folder = 'kafkajs/src/protocol/recordBatch/record/v0';
+function replaceFunctions(): void {
+  const codec = 'kafkajs/src/protocol/recordBatch/record/v0';
   for (const [path, made] of [
-    [`${folder}/index.js`, encodeRecord],
-    [`${folder}/decoder.js`, decodeRecord],
+    [`${codec}/index.js`, encodeRecord],
+    [`${codec}/decoder.js`, decodeRecord],
+    ['kafkajs/src/producer/groupMessagesPerPartition.js', groupByPartition],
   ] as const) {
     // Loaded once, so that the entry exists; what replaces it is what kafkajs' own modules get.
     load(path);
@@ -51,7 +53,7 @@ function checkOnlyWhatWaits(): void {
 function repairKafkajs(): void {
   const { version } = load('kafkajs/package.json') as { version: string };
   if (version !== MADE_FOR) throw new Error(`the repairs of kafkajs are for ${MADE_FOR}, not ${version}: see ADR 12`);
-  replaceRecordCodec();
+  replaceFunctions();
   checkOnlyWhatWaits();
 }
 

@@ -1,6 +1,7 @@
 // What the library needs of a log. Two implementations: Kafka by kafkajs (../kafka) and one in memory (../memory) for
 // specs; test/conformance.ts holds both to the same behaviour.
 import type { MessagingLogger } from '../logger';
+import type { HeaderBlock } from '../record-bytes';
 import type { RawRecord } from '../types';
 
 /** What a topic is created with. */
@@ -36,7 +37,7 @@ export interface LogMessage {
   readonly topic: string;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string>>;
+  readonly headers: Readonly<Record<string, Buffer | string>> | HeaderBlock;
   /** Default: by key, as Kafka's own clients choose (murmur2). */
   readonly partition?: number;
 }

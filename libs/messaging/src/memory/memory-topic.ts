@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ownMaxBatchBytes, USUAL_MAX_BATCH_BYTES } from '../log/limits';
 import type { LogMessage, PartitionOffsets } from '../log/port';
+import { HeaderBlock } from '../record-bytes';
 import type { RawRecord } from '../types';
 import { murmur2 } from './murmur2';
 
@@ -107,7 +108,7 @@ export class MemoryTopic {
 
 function sizeOf({ key, value, headers }: Pick<LogMessage, 'key' | 'value' | 'headers'>): number {
   let bytes = RECORD_OVERHEAD + (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
-  for (const [name, header] of Object.entries(headers)) {
+  for (const [name, header] of Object.entries(plain(headers))) {
     bytes += HEADER_OVERHEAD + Buffer.byteLength(name) + Buffer.byteLength(header);
   }
   return bytes;
@@ -117,10 +118,14 @@ function copy(bytes: Buffer | null): Buffer | null {
   return bytes && Buffer.from(bytes);
 }
 
-function copyHeaders(headers: Readonly<Record<string, Buffer | string>>): Record<string, Buffer> {
+function plain(headers: LogMessage['headers']): Readonly<Record<string, Buffer | string>> {
+  return headers instanceof HeaderBlock ? headers.toRecord() : headers;
+}
+
+function copyHeaders(headers: LogMessage['headers']): Record<string, Buffer> {
   // A stranger names the headers: none of them may meet a prototype.
   const copied = Object.create(null) as Record<string, Buffer>;
-  for (const [name, header] of Object.entries(headers)) {
+  for (const [name, header] of Object.entries(plain(headers))) {
     copied[name] = typeof header === 'string' ? Buffer.from(header, 'utf8') : Buffer.from(header);
   }
   return copied;

@@ -25,6 +25,7 @@ export class KafkaLog implements EventLog {
   private readonly kafka: Kafka;
   private readonly ids: TopicIds;
   private connecting: Promise<Admin> | undefined;
+  private closed = false;
 
   constructor(
     clientId: string,
@@ -82,6 +83,7 @@ export class KafkaLog implements EventLog {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     const admin = await this.connecting?.catch(() => undefined);
     this.connecting = undefined;
     await admin?.disconnect();
@@ -89,6 +91,8 @@ export class KafkaLog implements EventLog {
   }
 
   private admin(): Promise<Admin> {
+    // Nobody would close a connection that is made now.
+    if (this.closed) return Promise.reject(new Error('the log is closed'));
     this.connecting ??= this.connectAdmin().catch((error: unknown) => {
       this.connecting = undefined;
       throw error;

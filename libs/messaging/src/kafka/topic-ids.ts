@@ -37,6 +37,7 @@ const load = createRequire(__filename);
 
 export class TopicIds {
   private connecting: Promise<Cluster> | undefined;
+  private closed = false;
 
   constructor(private readonly kafka: Kafka) {}
 
@@ -61,12 +62,15 @@ export class TopicIds {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     const cluster = await this.connecting?.catch(() => undefined);
     this.connecting = undefined;
     await cluster?.disconnect();
   }
 
   private cluster(): Promise<Cluster> {
+    // Nobody would close a connection that is made now.
+    if (this.closed) return Promise.reject(new Error('the log is closed'));
     this.connecting ??= connect(this.kafka).catch((error: unknown) => {
       this.connecting = undefined;
       throw error;

@@ -45,7 +45,7 @@ function hashed(key: Buffer): number {
 }
 
 /**
- * Writes the events in one go. The shards' locks are taken in ascending order (no deadlock) before sequences are drawn
+ * Writes the events in one statement. The shards' locks are taken in ascending order (no deadlock) before sequences are drawn
  * and held until the commit is visible: within a shard, sequence order is commit order, and the relay skips nothing.
  */
 export async function writeOutbox(runner: QueryRunner, events: readonly OutboxEvent[]): Promise<void> {
@@ -53,15 +53,16 @@ export async function writeOutbox(runner: QueryRunner, events: readonly OutboxEv
   const rows = rowsOf(events);
   const shards = [...new Set(rows.map((row) => row.shard))].sort((a, b) => a - b);
   await runner.query(
-    `SELECT pg_advisory_xact_lock(hashtext(current_schema() || '/outbox-writer'), shard) FROM unnest($1::int[]) AS shard`,
-    [int4Array(shards)],
-  );
-  await runner.query(
-    `WITH written AS (
+    `WITH locked AS MATERIALIZED (
+       SELECT count(pg_advisory_xact_lock(hashtext(current_schema() || '/outbox-writer'), shard)) AS shards
+         FROM unnest($1::int[]) AS shard
+     ), written AS (
        INSERT INTO outbox (shard, topic, events, packed)
-       SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bytea[])
+       SELECT r.* FROM locked, unnest($2::int[], $3::text[], $4::int[], $5::bytea[]) AS r (shard, topic, events, packed)
+        WHERE locked.shards > 0
      ) SELECT pg_notify('${OUTBOX_CHANNEL_PREFIX}' || current_schema(), '')`,
     [
+      int4Array(shards),
       int4Array(rows.map((row) => row.shard)),
       textArray(rows.map((row) => row.topic)),
       int4Array(rows.map((row) => row.events.length)),

@@ -11,7 +11,6 @@ import { metrics } from './metrics';
 import { writeOutbox } from './outbox';
 import { park } from './parked';
 import { describe, lockPosition, movePosition, type PartitionId } from './positions';
-import { writeSequences } from './sequences';
 import { chunks, halves, isolate, type Slice } from './slice';
 import type { RawRecord } from './types';
 
@@ -208,9 +207,8 @@ export class PartitionProcessor {
   }
 
   private async finish(runner: QueryRunner, handling: Handling, slice: Slice): Promise<void> {
-    await writeSequences(runner, this.id, handling.sequences);
     await writeOutbox(runner, handling.outgoing);
-    await movePosition(runner, this.id, slice.start, slice.end);
+    await movePosition(runner, this.id, slice.start, slice.end, handling.sequences);
   }
 
   private wait(kind: 'transient' | 'fault', reason: string): BatchVerdict {

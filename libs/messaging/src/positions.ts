@@ -1,6 +1,7 @@
 // How far a group has come: the row that fences zombies and makes effects happen once.
 import type { QueryRunner } from 'typeorm';
 import { affected, rows } from './database';
+import type { Sequences } from './sequences';
 
 export interface PartitionId {
   readonly group: string;
@@ -36,13 +37,25 @@ export async function lockPosition(
   return row && { clusterId: row.cluster_id, next: Number(row.next_offset) };
 }
 
-/** Compare and set. */
-export async function movePosition(runner: QueryRunner, id: PartitionId, from: number, to: number): Promise<void> {
+/** Compare and set, with the last sequence seen of each producer shard. */
+export async function movePosition(
+  runner: QueryRunner,
+  id: PartitionId,
+  from: number,
+  to: number,
+  seen: Sequences,
+): Promise<void> {
   const moved = await affected(
     runner,
-    `UPDATE consumer_positions SET next_offset = $5, updated_at = now()
+    `WITH seen AS (
+       INSERT INTO producer_sequences (consumer_group, topic, partition, producer_shard, last_sequence)
+       SELECT $1, $2, $3, s.shard, s.last FROM unnest($6::text[], $7::bigint[]) AS s (shard, last)
+       ON CONFLICT (consumer_group, topic, partition, producer_shard)
+       DO UPDATE SET last_sequence = EXCLUDED.last_sequence, updated_at = now()
+     )
+     UPDATE consumer_positions SET next_offset = $5, updated_at = now()
       WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND next_offset = $4`,
-    [id.group, id.topic, id.partition, from, to],
+    [id.group, id.topic, id.partition, from, to, [...seen.keys()], [...seen.values()]],
   );
   if (moved !== 1) throw new Error(`position of ${describe(id)} was not ${from} any more`);
 }

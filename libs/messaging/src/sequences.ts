@@ -19,14 +19,3 @@ export async function readSequences(
   );
   return new Map(found.map((row) => [row.producer_shard, Number(row.last_sequence)]));
 }
-
-export async function writeSequences(runner: QueryRunner, id: PartitionId, seen: Sequences): Promise<void> {
-  if (seen.size === 0) return;
-  await runner.query(
-    `INSERT INTO producer_sequences (consumer_group, topic, partition, producer_shard, last_sequence)
-     SELECT $1, $2, $3, s.shard, s.last FROM unnest($4::text[], $5::bigint[]) AS s (shard, last)
-     ON CONFLICT (consumer_group, topic, partition, producer_shard)
-     DO UPDATE SET last_sequence = EXCLUDED.last_sequence, updated_at = now()`,
-    [id.group, id.topic, id.partition, [...seen.keys()], [...seen.values()]],
-  );
-}

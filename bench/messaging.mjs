@@ -96,7 +96,7 @@ try {
     report.memory = found;
     console.log(`Memory over ${found.events} events in ${found.seconds} s, most in each tenth, MiB:`);
     for (const name of ['rssMiB', 'heapMiB', 'buffersMiB']) {
-      const cells = found.tenths.map((tenth) => String(tenth[name]).padStart(6)).join('');
+      const cells = found.tenths.map((tenth) => String(tenth[name] || '–').padStart(6)).join('');
       console.log(`  ${name.replace('MiB', '').padEnd(8)}${cells}`);
     }
   }

@@ -13,6 +13,7 @@ export async function throughput(stage, contender, events, plan = {}) {
   const { progress, databaseUrl, stop } = await stage.begin(contender, plan);
   await stage.until('the warm-up', progress, () => progress.handled >= events * WARM_SHARE);
   const first = { ...progress, at: performance.now(), servers: await stage.serverMicros() };
+  if (first.handled >= events) throw new Error(`${contender} was through before it was warm: more --events are needed`);
   await stage.until('the last event', progress, () => progress.handled >= events);
   const handledAt = performance.now();
   if (contender === 'headrace') await stage.outboxEmpty(databaseUrl, progress);

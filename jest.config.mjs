@@ -18,6 +18,9 @@ const shared = {
   transformIgnorePatterns: ['node_modules/(?!(@nestjs|@headrace|@opentelemetry/otlp-exporter-base)/)'],
   moduleNameMapper: {
     '^@headrace/contracts/proto/(.*)$': '<rootDir>/libs/contracts/src/generated/headrace/$1',
+    '^@headrace/contracts/grpc/(.*)$': '<rootDir>/libs/contracts/src/generated/grpc/$1',
+    '^@headrace/contracts/descriptors$': '<rootDir>/libs/contracts/src/generated/descriptors',
+    '^@headrace/contracts/inference-config$': '<rootDir>/libs/contracts/src/generated/inference/model_config',
     '^@headrace/contracts/inference$': '<rootDir>/libs/contracts/src/generated/inference/grpc_service',
     '^@headrace/([^/]+)$': '<rootDir>/libs/$1/src/index',
   },

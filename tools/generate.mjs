@@ -10,7 +10,12 @@ await runScript(async () => {
   const environment = { PATH: `${programs}${delimiter}${process.env.PATH}` };
   const code = await runChild(join(programs, 'buf'), ['generate'], { environment });
   if (code !== 0) return code;
-  for (const script of ['generate-docs.mjs', 'generate-asyncapi.mjs', 'generate-dashboards.mjs']) {
+  for (const script of [
+    'generate-descriptors.mjs',
+    'generate-docs.mjs',
+    'generate-asyncapi.mjs',
+    'generate-dashboards.mjs',
+  ]) {
     const failed = await runChild(process.execPath, [join(repository, 'tools', script)]);
     if (failed !== 0) return failed;
   }

@@ -1,6 +1,6 @@
 // Installs what a checkout needs to run, and only what is missing or out of date: npm packages, the Python environment,
-// Kafka's jars, the built projects. Needs nothing but Node and Python. `node tools/install.mjs`, or ensureInstalled()
-// from the other scripts here.
+// Kafka's jars, the built projects. Needs nothing but Node and Python. `node tools/install.mjs` (`--clients`: with
+// what the gateway's specs call it by), or ensureInstalled() from the other scripts here.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,6 +14,7 @@ import { withInstallLock } from './install-lock.mjs';
 const OLDEST_NODE = [20, 19];
 const OLDEST_PYTHON = [3, 11];
 const PYTHON_LOCKS = ['tools/python/embedded.lock', 'trainers/tabular/requirements.lock'];
+const CLIENT_LOCKS = ['tools/python/clients.lock'];
 
 const beginning = performance.now();
 
@@ -111,19 +112,21 @@ async function findPython() {
 }
 
 const pythonEnvironment = resolve(process.env.HEADRACE_PYTHON_ENV || join(repository, '.headrace', 'python'));
+const clientsEnvironment = resolve(process.env.HEADRACE_CLIENTS_ENV || join(repository, '.headrace', 'clients'));
+
+function interpreterOf(environment) {
+  return process.platform === 'win32' ? join(environment, 'Scripts', 'python.exe') : join(environment, 'bin', 'python');
+}
 
 /** The interpreter of the Python environment. */
-export const python =
-  process.platform === 'win32'
-    ? join(pythonEnvironment, 'Scripts', 'python.exe')
-    : join(pythonEnvironment, 'bin', 'python');
+export const python = interpreterOf(pythonEnvironment);
 
 /** The lock files whose content is not the installed one, with their digests. */
-async function stalePythonLocks() {
-  const stampFile = join(pythonEnvironment, 'installed-locks.json');
+async function stalePythonLocks(environment, locks) {
+  const stampFile = join(environment, 'installed-locks.json');
   const stamps = JSON.parse(await readFile(stampFile, 'utf8').catch(() => '{}'));
   const stale = [];
-  for (const lock of PYTHON_LOCKS.filter((path) => existsSync(join(repository, path)))) {
+  for (const lock of locks.filter((path) => existsSync(join(repository, path)))) {
     const digest = createHash('sha256')
       .update(await readFile(join(repository, lock)))
       .digest('hex');
@@ -132,22 +135,23 @@ async function stalePythonLocks() {
   return { stampFile, stamps, stale };
 }
 
-async function ensurePythonEnvironment() {
-  const works = existsSync(python) && (await outputOf(python, ['-c', 'import pip'])).code === 0;
-  if (works && (await stalePythonLocks()).stale.length === 0) return;
+async function ensurePythonEnvironment(environment, locks) {
+  const interpreter = interpreterOf(environment);
+  const works = existsSync(interpreter) && (await outputOf(interpreter, ['-c', 'import pip'])).code === 0;
+  if (works && (await stalePythonLocks(environment, locks)).stale.length === 0) return;
   if (!works) {
     const base = await findPython();
-    say(`Making a Python environment in ${pythonEnvironment}`);
-    await rm(pythonEnvironment, { recursive: true, force: true });
-    await step(base, ['-m', 'venv', pythonEnvironment], {}, `${base} -m venv failed (see above).`);
+    say(`Making a Python environment in ${environment}`);
+    await rm(environment, { recursive: true, force: true });
+    await step(base, ['-m', 'venv', environment], {}, `${base} -m venv failed (see above).`);
   }
-  const { stampFile, stamps, stale } = await stalePythonLocks();
+  const { stampFile, stamps, stale } = await stalePythonLocks(environment, locks);
   for (const { lock, digest } of stale) {
     say(`Installing Python packages of ${lock}`);
     // The locks are complete and every file's digest is in them, so nothing is left to resolve.
     const flags = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--disable-pip-version-check'];
     await step(
-      python,
+      interpreter,
       ['-m', 'pip', 'install', '--no-input', '--progress-bar', 'off', ...flags, '-r', join(repository, lock)],
       { onLine: (line) => /^\s*(Downloading|Installing)/.test(line) && say(`  ${line.trim().slice(0, 100)}`) },
       `The Python packages of ${lock} could not be installed (see above): check the network and free disk space, then run the same command again.`,
@@ -192,15 +196,21 @@ async function ensureKafka() {
 
 /**
  * Installs what the caller needs. Rejects with an Error whose message says in one sentence how to mend it. `kafka`
- * includes `python`, which fetches the jars.
+ * includes `python`, which fetches the jars; `clients` are other people's clients that specs try the gateway with.
  */
-export async function ensureInstalled({ python: wantsPython = true, kafka = true, build = true } = {}) {
+export async function ensureInstalled({
+  python: wantsPython = true,
+  kafka = true,
+  build = true,
+  clients = false,
+} = {}) {
   checkNode();
   if ((wantsPython || kafka) && !existsSync(python)) await findPython(); // before the long downloads, not after them
   await mkdir(join(repository, '.headrace'), { recursive: true });
   await withInstallLock(join(repository, '.headrace', 'install.lock'), say, async () => {
     await ensureNpmPackages();
-    if (wantsPython || kafka) await ensurePythonEnvironment();
+    if (wantsPython || kafka) await ensurePythonEnvironment(pythonEnvironment, PYTHON_LOCKS);
+    if (clients) await ensurePythonEnvironment(clientsEnvironment, CLIENT_LOCKS);
     if (build) await ensureBuilt();
     if (kafka) await ensureKafka();
   });
@@ -208,7 +218,7 @@ export async function ensureInstalled({ python: wantsPython = true, kafka = true
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   await runScript(async () => {
-    await ensureInstalled();
+    await ensureInstalled({ clients: process.argv.includes('--clients') });
     say('Everything is installed');
     return 0;
   });

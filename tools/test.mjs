@@ -25,7 +25,7 @@ function integrationRuns(given) {
 }
 
 await runScript(async () => {
-  await ensureInstalled();
+  await ensureInstalled({ clients: true });
   const jest = join(repository, 'node_modules', 'jest', 'bin', 'jest.js');
   const trainer = join(repository, 'trainers', 'tabular');
   const suites = [

@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, register, type Registry } from 'prom-client'
 
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-export type Protocol = 'open_inference' | 'predict';
+export type Protocol = 'open_inference' | 'open_inference_stream' | 'open_inference_rest' | 'predict';
 
 /** One version of one endpoint (version "" = none answered), for one protocol. */
 export interface RequestMeter {

@@ -7,6 +7,17 @@ const count = (fallback: number, minimum: number, maximum: number) =>
 const gatewaySettings = {
   /** host:port of the feature store. */
   FEATURE_STORE_ADDRESS: z.string().min(1),
+  /**
+   * Who may ask models and read about them: anybody, or holders of a token of HEADRACE_TOKENS_FILE. Health is always public,
+   * loading a model always needs the role operator.
+   */
+  GATEWAY_ACCESS: z.enum(['public', 'authenticated']).default('public'),
+  /** Open Inference Protocol over REST, on HTTP_HOST. 0 = chosen by the system, and printed in the log. */
+  GATEWAY_REST_PORT: count(0, 0, 65_535),
+  /** Largest body of one REST request, and of what it unpacks to. JSON in it: 4 MiB at most. */
+  GATEWAY_REST_BODY_MIB: count(16, 1, 1_024),
+  /** All REST bodies that are in memory at once. */
+  GATEWAY_REST_BODIES_MIB: count(256, 1, 65_536),
   /** Rows of one run of a model; larger requests take several. */
   GATEWAY_BATCH_ROWS: count(256, 1, 65_536),
   /** Rows that may wait for one version, and the most that one request may bring. */

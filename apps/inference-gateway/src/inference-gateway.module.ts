@@ -6,24 +6,30 @@ import { BULK_PUBLISHER, LOG_READER, MessagingModule, type BulkPublisher, type L
 import { GrpcModule, LOGGER, Readiness, SETTINGS, type BaseSettings, type Logger } from '@headrace/service-kit';
 import { Module, type BeforeApplicationShutdown, type OnApplicationBootstrap, type Provider } from '@nestjs/common';
 import { DeploymentsListener } from './events-in/deployments.listener';
-import { GatewayMetrics } from './gateway-metrics';
+import { GatewayMetrics, type Protocol } from './gateway-metrics';
 import { GatewayObserver } from './gateway-observer';
 import { openInferenceService } from './grpc-in/open-inference.service';
 import { predictService } from './grpc-in/predict.service';
 import { FeatureFetcher } from './grpc-out/feature-fetcher';
 import { FeatureStoreClient } from './grpc-out/feature-store.client';
+import { RestModule, type RestBackend } from './http-in/rest.module';
 import type { GatewaySettings } from './inference-gateway.config';
 import { ModelLoader } from './models/model-loader';
 import { Profiles } from './models/profiles';
 import { VersionPool } from './models/version-pool';
+import { OpenInferenceObserver, RequestStatistics } from './open-inference-observer';
 import { ServingTable } from './serving/serving-table';
 import { AnswerPrediction } from './use-cases/answer-prediction';
+import { DescribeModels } from './use-cases/describe-models';
 import { FollowDeployments } from './use-cases/follow-deployments';
+import { InferTensors } from './use-cases/infer-tensors';
 
 /** Path of the compiled validation child, where it is not beside this file (specs). */
 export const VALIDATION_CHILD = Symbol('VALIDATION_CHILD');
 const OPEN_INFERENCE_GRPC = Symbol('OPEN_INFERENCE_GRPC');
 const PREDICT_GRPC = Symbol('PREDICT_GRPC');
+const OPEN_INFERENCE_REST = Symbol('OPEN_INFERENCE_REST');
+const TENSOR_OBSERVERS = Symbol('TENSOR_OBSERVERS');
 
 const models: Provider[] = [
   {
@@ -106,7 +112,43 @@ const useCases: Provider[] = [
     useFactory: (table: ServingTable, features: FeatureFetcher, observer: GatewayObserver) =>
       new AnswerPrediction(table, features, observer, nowMicros),
   },
+  {
+    provide: InferTensors,
+    inject: [ServingTable, SETTINGS],
+    useFactory: (table: ServingTable, settings: GatewaySettings) =>
+      new InferTensors(table, settings.GATEWAY_QUEUE_ROWS),
+  },
+  { provide: RequestStatistics, useFactory: () => new RequestStatistics() },
+  {
+    provide: DescribeModels,
+    inject: [ServingTable, RequestStatistics, FollowDeployments, SETTINGS],
+    useFactory: (
+      table: ServingTable,
+      statistics: RequestStatistics,
+      follow: FollowDeployments,
+      settings: GatewaySettings,
+    ) =>
+      new DescribeModels(table, statistics, {
+        maxRows: settings.GATEWAY_QUEUE_ROWS,
+        tryNow: (endpoint) => follow.tryNow(endpoint),
+      }),
+  },
+  {
+    provide: TENSOR_OBSERVERS,
+    inject: [GatewayMetrics, RequestStatistics, LOGGER],
+    useFactory: (metrics: GatewayMetrics, statistics: RequestStatistics, log: Logger) => {
+      const observer = (protocol: Protocol): OpenInferenceObserver =>
+        new OpenInferenceObserver({ protocol, metrics, statistics, log, nowMs: Date.now });
+      return {
+        unary: observer('open_inference'),
+        stream: observer('open_inference_stream'),
+        rest: observer('open_inference_rest'),
+      };
+    },
+  },
 ];
+
+type TensorObservers = Readonly<Record<'unary' | 'stream' | 'rest', OpenInferenceObserver>>;
 
 const eventsIn: Provider[] = [
   {
@@ -120,14 +162,31 @@ const eventsIn: Provider[] = [
 const grpcIn: Provider[] = [
   {
     provide: OPEN_INFERENCE_GRPC,
-    inject: [ServingTable, GatewayMetrics, SETTINGS, LOGGER],
-    useFactory: (table: ServingTable, metrics: GatewayMetrics, settings: GatewaySettings, log: Logger) =>
-      openInferenceService({ table, metrics, log, maxRows: settings.GATEWAY_QUEUE_ROWS }),
+    inject: [InferTensors, DescribeModels, TENSOR_OBSERVERS, SETTINGS],
+    useFactory: (
+      inferTensors: InferTensors,
+      describe: DescribeModels,
+      observers: TensorObservers,
+      settings: GatewaySettings,
+    ) => openInferenceService({ inferTensors, describe, observers, access: settings.GATEWAY_ACCESS }),
   },
   {
     provide: PREDICT_GRPC,
-    inject: [AnswerPrediction, ServingTable, GatewayMetrics],
-    useFactory: predictService,
+    inject: [AnswerPrediction, ServingTable, GatewayMetrics, SETTINGS],
+    useFactory: (answer: AnswerPrediction, table: ServingTable, metrics: GatewayMetrics, settings: GatewaySettings) =>
+      predictService(answer, table, metrics, settings.GATEWAY_ACCESS),
+  },
+];
+
+const httpIn: Provider[] = [
+  {
+    provide: OPEN_INFERENCE_REST,
+    inject: [InferTensors, DescribeModels, TENSOR_OBSERVERS],
+    useFactory: (inferTensors: InferTensors, describe: DescribeModels, observers: TensorObservers): RestBackend => ({
+      inferTensors,
+      describe,
+      observer: observers.rest,
+    }),
   },
 ];
 
@@ -141,8 +200,9 @@ const grpcIn: Provider[] = [
     ...useCases,
     ...eventsIn,
     ...grpcIn,
+    ...httpIn,
   ],
-  exports: [OPEN_INFERENCE_GRPC, PREDICT_GRPC],
+  exports: [OPEN_INFERENCE_GRPC, PREDICT_GRPC, OPEN_INFERENCE_REST],
 })
 class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
@@ -162,7 +222,7 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
     void this.listener.start();
   }
 
-  /** After the gRPC server has closed (its module comes first), before messaging leaves Kafka. */
+  /** After the servers have closed (their modules come first), before messaging leaves Kafka. */
   async beforeApplicationShutdown(): Promise<void> {
     this.followDeployments.stop();
     await this.observer.close(SHUTDOWN_FLUSH_MS);
@@ -197,6 +257,7 @@ const SHUTDOWN_FLUSH_MS = 5_000;
     }),
     GatewayCoreModule,
     GrpcModule.forServices([GatewayCoreModule], [OPEN_INFERENCE_GRPC, PREDICT_GRPC]),
+    RestModule.forBackend([GatewayCoreModule], OPEN_INFERENCE_REST),
   ],
 })
 export class InferenceGatewayModule {}

@@ -10,7 +10,10 @@ import {
 import type { FeatureColumn } from '@headrace/contracts/proto/training/v1/training_events';
 import { doubleValue, stringValue } from '@headrace/definitions';
 import { readDeployment, type Deployment } from '../src/domain/deployment';
-import type { Outputs, RowModel } from '../src/models/tensors';
+import { planInputs } from '../src/domain/input-plan';
+import { MicroBatcher } from '../src/models/micro-batcher';
+import { ActiveDeployment } from '../src/serving/active-deployment';
+import type { Outputs, PackedRows, RowModel, TensorSpec } from '../src/models/tensors';
 
 export function aColumn(name: string, overrides: Partial<FeatureColumn> = {}): FeatureColumn {
   return { name, view: 'origin-delays', feature: name, requestExpression: '', entity: 'origin', ...overrides };
@@ -112,6 +115,11 @@ export function aVector(overrides: Partial<FeatureVector> = {}): FeatureVector {
   };
 }
 
+/** FP32 values as the packed rows of a model that takes nothing else. */
+export function packed(values: Float32Array, rows: number): PackedRows {
+  return { rows, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength), strings: [] };
+}
+
 /** One raw row for a model of `width` features. */
 export function anInferRequest(
   values: readonly number[],
@@ -143,15 +151,22 @@ export class FirstFeatureModel implements RowModel {
     { name: 'label', datatype: 'INT64', shape: [-1] },
     { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
   ] as const;
+  readonly inputs: readonly TensorSpec[];
+  readonly rowBytes: number;
+  readonly rowStrings = 0;
   readonly batches: number[] = [];
   released = false;
 
   constructor(
     readonly width = flightColumns.length,
     private readonly beforeRun: (features: Float32Array, rows: number) => void = () => undefined,
-  ) {}
+  ) {
+    this.inputs = [{ name: 'features', datatype: 'FP32', shape: [-1, width] }];
+    this.rowBytes = width * 4;
+  }
 
-  async run(features: Float32Array, rows: number): Promise<Outputs> {
+  async run({ bytes, rows }: PackedRows): Promise<Outputs> {
+    const features = new Float32Array(bytes.slice().buffer);
     await new Promise((resolve) => setImmediate(resolve));
     if (this.released) throw new Error('run after release');
     this.beforeRun(features, rows);
@@ -167,4 +182,14 @@ export class FirstFeatureModel implements RowModel {
     this.released = true;
     return Promise.resolve();
   }
+}
+
+/** Version 1 alone, served by this model. */
+export function anActiveDeployment(model: FirstFeatureModel, deployment: Deployment = aDeployment()): ActiveDeployment {
+  const batcher = new MicroBatcher(model, { maxBatchRows: 64, maxQueuedRows: 10_000 });
+  const loaded = { key: '1', model, batcher, ran: { runs: 0, runSeconds: 0 } };
+  const inputs = planInputs(deployment.champion.signature.features);
+  return new ActiveDeployment(deployment, [
+    { number: 1, role: 'champion', weight: 100, task: 'binary', inputs, loaded },
+  ]);
 }

@@ -1,7 +1,7 @@
 /** @jest-environment ./apps/inference-gateway/test/native-arrays-environment.cjs */
-import { Metadata, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { events } from '@headrace/contracts';
-import type { ModelInferRequest, ModelInferResponse, ModelReadyResponse } from '@headrace/contracts/inference';
+import type { ModelInferRequest, ModelInferResponse } from '@headrace/contracts/inference';
 import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_service';
 import type { PredictRequest, PredictResponse } from '@headrace/contracts/proto/inference/v1/inference_service';
 import {
@@ -41,13 +41,7 @@ function predict(request: PredictRequest): Promise<PredictResponse> {
   return unary<PredictRequest, PredictResponse>(client.predict.bind(client), request, { timeoutMs: 10_000 });
 }
 
-function isReady(name: string, version = ''): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    gateway.inference.modelReady({ name, version }, new Metadata(), (error, answer: ModelReadyResponse) =>
-      error ? reject(error) : resolve(answer.ready),
-    );
-  });
-}
+const isReady = (name: string, version = ''): Promise<boolean> => gateway.isReady(name, version);
 
 async function serving(endpoint: string, version: number): Promise<void> {
   await eventually(async () => expect(await isReady(endpoint, String(version))).toBe(true), { timeoutMs: 60_000 });

@@ -5,6 +5,16 @@ const { TestEnvironment } = require('jest-environment-node');
 module.exports = class extends TestEnvironment {
   async setup() {
     await super.setup();
-    Object.assign(this.global, { Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array, ArrayBuffer });
+    const numbers = [
+      Uint8Array,
+      Uint16Array,
+      Uint32Array,
+      BigUint64Array,
+      Int8Array,
+      Int16Array,
+      Int32Array,
+      BigInt64Array,
+    ];
+    for (const one of [...numbers, Float32Array, Float64Array, ArrayBuffer]) this.global[one.name] = one;
   }
 };

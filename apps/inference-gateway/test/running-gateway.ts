@@ -1,5 +1,6 @@
 // The whole gateway in this process, on the real Kafka, with a feature store that a spec can steer.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -12,7 +13,11 @@ import {
 } from '@grpc/grpc-js';
 import { ArtifactStore } from '@headrace/artifacts';
 import { events, topicOf, type EventDefinition } from '@headrace/contracts';
-import { GRPCInferenceServiceClient } from '@headrace/contracts/inference';
+import {
+  GRPCInferenceServiceClient,
+  type ModelReadyRequest,
+  type ModelReadyResponse,
+} from '@headrace/contracts/inference';
 import {
   FeatureServiceService,
   FeatureStatus,
@@ -22,6 +27,7 @@ import {
 import { InferenceClient } from '@headrace/contracts/proto/inference/v1/inference_service';
 import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
 import { freePort } from '@headrace/embedded';
+import { unary } from '@headrace/grpc';
 import {
   BULK_PUBLISHER,
   LOG_READER,
@@ -83,7 +89,12 @@ export class FakeFeatureStore {
   }
 }
 
+/** Opens what needs the role operator. */
+export const OPERATOR_TOKEN = 'token-of-an-operator';
+
 export class RunningGateway {
+  grpcAddress = '';
+  restAddress = '';
   readonly features = new FakeFeatureStore();
   private folder = '';
   private store: ArtifactStore | undefined;
@@ -104,11 +115,17 @@ export class RunningGateway {
       { logger: false },
     );
     const port = await freePort();
+    const restPort = await freePort(undefined, [port]);
+    const tokens = join(this.folder, 'tokens.json');
+    const sha256 = createHash('sha256').update(OPERATOR_TOKEN).digest('hex');
+    await writeFile(tokens, JSON.stringify([{ sha256, subject: 'olga', roles: ['operator'] }]));
     const settings = readConfig(gatewayConfig, {
       KAFKA_BROKERS: brokers.join(','),
       HEADRACE_ARTIFACTS: join(this.folder, 'artifacts'),
       FEATURE_STORE_ADDRESS: await this.features.start(),
       GRPC_PORT: String(port),
+      GATEWAY_REST_PORT: String(restPort),
+      HEADRACE_TOKENS_FILE: tokens,
       LOG_LEVEL: 'error',
     });
     const validationChild = {
@@ -121,6 +138,8 @@ export class RunningGateway {
     this.app = await createService(root, 'inference-gateway', settings, logger);
     await this.app.init();
     const address = `127.0.0.1:${port}`;
+    this.grpcAddress = address;
+    this.restAddress = `127.0.0.1:${restPort}`;
     this.inferenceClient = new GRPCInferenceServiceClient(address, credentials.createInsecure());
     this.predictClient = new InferenceClient(address, credentials.createInsecure());
   }
@@ -133,6 +152,15 @@ export class RunningGateway {
   get predict(): InferenceClient {
     if (!this.predictClient) throw new Error('not started');
     return this.predictClient;
+  }
+
+  async isReady(name: string, version = ''): Promise<boolean> {
+    const client = this.inference;
+    const asked = { name, version };
+    const { ready } = await unary<ModelReadyRequest, ModelReadyResponse>(client.modelReady.bind(client), asked, {
+      timeoutMs: 10_000,
+    });
+    return ready;
   }
 
   /** A model file of the fixtures as an artifact. */

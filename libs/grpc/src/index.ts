@@ -1,12 +1,6 @@
 export { authorise, roles, TokenTable, type Access, type Caller, type Role } from './access';
 export { authorization, createClient, isUnavailable, unary, type ClientSettings } from './client';
-export {
-  grpcService,
-  startGrpcServer,
-  type CallContext,
-  type GrpcLog,
-  type GrpcService,
-  type UnaryMethods,
-} from './server';
+export { startGrpcServer, type GrpcLog } from './server';
+export { grpcService, type CallContext, type GrpcService, type UnaryMethods } from './service';
 export type { CallTrace } from './trace';
 export { isServiceError, statusOf } from './status';

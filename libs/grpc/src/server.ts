@@ -1,74 +1,41 @@
 import {
   Server,
   ServerCredentials,
-  type handleUnaryCall,
   type sendUnaryData,
   type ServerUnaryCall,
-  type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { authorise, type Access, type Caller, type TokenTable } from './access';
+import { authorise, type Caller, type TokenTable } from './access';
+import { healthService } from './health';
+import { reflectionServices } from './reflection';
+import type { CallContext, GrpcService } from './service';
 import { statusOf } from './status';
 import { traced, traceparentOf } from './trace';
-
-/** What a method knows about its call besides the request. */
-export interface CallContext {
-  readonly caller: Caller | undefined;
-  /** Milliseconds left until the caller's deadline; Infinity without one. */
-  remainingMs(): number;
-  /** W3C trace context to continue: the span of this call, or the caller's while no spans are exported; undefined without. */
-  traceparent(): string | undefined;
-  /** Called when the caller cancels or its deadline falls. */
-  onCancelled(listener: () => void): void;
-}
-
-/** The promise form of ts-proto's server interface (unary methods). */
-export type UnaryMethods<S> = {
-  [M in keyof S as S[M] extends handleUnaryCall<infer _Q, infer _R> ? M : never]: S[M] extends handleUnaryCall<
-    infer Request,
-    infer Response
-  >
-    ? (request: Request, context: CallContext) => Promise<Response>
-    : never;
-};
-
-/** One service to mount: ts-proto's definition, an object with its methods, and who may call each of them. */
-export interface GrpcService<M extends string = string> {
-  readonly definition: ServiceDefinition;
-  readonly implementation: Readonly<Record<M, (request: never, context: CallContext) => Promise<unknown>>>;
-  readonly access: Readonly<Record<M, Access>>;
-  /** Handlers mounted as they are, without token check, promise or error mapping: for public methods on the hottest path. */
-  readonly raw?: UntypedServiceImplementation;
-}
 
 export interface GrpcLog {
   error(fields: object, message: string): void;
 }
 
-/** Pairs a definition with its implementation; the types see that every method has one and an access rule. */
-export function grpcService<S>(
-  definition: ServiceDefinition,
-  implementation: UnaryMethods<S>,
-  access: Readonly<Record<keyof UnaryMethods<S> & string, Access>>,
-): GrpcService {
-  return { definition, implementation: implementation as GrpcService['implementation'], access };
-}
-
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
-/** A server with all services mounted and bound. Port 0 = chosen by the system. */
+/** A server with all services, health and reflection mounted and bound. Port 0 = chosen by the system. */
 export async function startGrpcServer(options: {
   readonly host: string;
   readonly port: number;
   readonly services: readonly GrpcService[];
   readonly tokens: TokenTable;
   readonly log: GrpcLog;
+  /** What grpc.health.v1 answers; undefined: ready as soon as it is bound. */
+  readonly isReady?: () => boolean;
 }): Promise<{ readonly server: Server; readonly port: number; close(deadlineMs: number): Promise<void> }> {
   const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
-  for (const service of options.services)
+  for (const service of withStandardServices(options.services, options.isReady))
     server.addService(
       service.definition,
-      traced(service.definition, { ...handlersOf(service, options.tokens, options.log), ...service.raw }),
+      traced(service.definition, {
+        ...handlersOf(service, options.tokens, options.log),
+        ...rawHandlersOf(service, options.tokens),
+      }),
     );
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${options.host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) =>
@@ -90,6 +57,15 @@ export async function startGrpcServer(options: {
         });
       }),
   };
+}
+
+function withStandardServices(
+  services: readonly GrpcService[],
+  isReady: () => boolean = () => true,
+): readonly GrpcService[] {
+  const definitions = services.map(({ definition }) => definition);
+  const health = healthService(definitions, isReady);
+  return [...services, health, ...reflectionServices([...definitions, health.definition])];
 }
 
 function handlersOf(service: GrpcService, tokens: TokenTable, log: GrpcLog): UntypedServiceImplementation {
@@ -121,6 +97,33 @@ function handlersOf(service: GrpcService, tokens: TokenTable, log: GrpcLog): Unt
   }
   return handlers;
 }
+
+/** As they are when anybody may call them. */
+function rawHandlersOf(
+  { definition, raw = {}, rawAccess = 'public' }: GrpcService,
+  tokens: TokenTable,
+): UntypedServiceImplementation {
+  if (rawAccess === 'public') return raw;
+  const handlers: UntypedServiceImplementation = {};
+  for (const [method, handler] of Object.entries(raw)) {
+    const path = definition[method]?.path ?? method;
+    const run = handler as (call: RawCall, respond?: sendUnaryData<unknown>) => void;
+    handlers[method] = (call: RawCall, respond?: sendUnaryData<unknown>) => {
+      try {
+        authorise(rawAccess, tokens.callerOf(call.metadata.get('authorization')[0]?.toString()), path);
+      } catch (error) {
+        if (respond) respond(statusOf(error));
+        else call.emit('error', statusOf(error));
+        return;
+      }
+      run(call, respond);
+    };
+  }
+  return handlers;
+}
+
+/** Streams get no callback: their status is the error that they emit. */
+type RawCall = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'emit'>;
 
 class UnaryContext implements CallContext {
   constructor(

@@ -7,7 +7,8 @@ import {
 import { installSpanRecorder, type SpanRecorder, type SpanStart } from '@headrace/tracing';
 import { TokenTable } from './access';
 import { createClient, unary } from './client';
-import { grpcService, startGrpcServer, type CallContext } from './server';
+import { startGrpcServer } from './server';
+import { grpcService, type CallContext } from './service';
 
 const METHOD = FeatureServiceService.getOnlineFeatures.path;
 const NAME = METHOD.slice(1);

@@ -60,7 +60,7 @@ function sentWith(metadata: Metadata): string | undefined {
   return isTraceparent(value) ? value : undefined;
 }
 
-/** The same handlers, each call a span. Decided once: without an exporter they stay as they are. */
+/** The same handlers, each unary call a span. Decided once: without an exporter they stay as they are. */
 export function traced(
   definition: ServiceDefinition,
   handlers: UntypedServiceImplementation,
@@ -69,6 +69,7 @@ export function traced(
   if (!recorder) return handlers;
   const result: UntypedServiceImplementation = { ...handlers };
   for (const [method, handler] of Object.entries(handlers)) {
+    if (definition[method]?.requestStream || definition[method]?.responseStream) continue;
     const path = definition[method]?.path ?? method;
     const run = handler as handleUnaryCall<unknown, unknown>;
     result[method] = (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {

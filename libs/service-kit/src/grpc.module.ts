@@ -46,6 +46,7 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
       services: this.services,
       tokens: this.tokens,
       log: this.logger,
+      isReady: () => this.readiness.report().ready,
     });
     this.logger.info({ port: this.running.port }, 'gRPC listens');
   }

@@ -22,8 +22,8 @@ export async function runUp(options: { readonly docker: boolean }): Promise<numb
   });
   say('');
   say(`Kafka             ${system.addresses.kafka}`);
-  for (const [name, address] of Object.entries(system.addresses.services))
-    say(`${name.padEnd(17)} gRPC ${address.grpc}   metrics ${address.http}/metrics`);
+  for (const [name, { grpc, http, rest }] of Object.entries(system.addresses.services))
+    say(`${name.padEnd(17)} gRPC ${grpc}   metrics ${http}/metrics${rest === undefined ? '' : `   REST ${rest}/v2`}`);
   say(`Logs              ${directory}/logs`);
   say('Ready. Ctrl-C stops everything; data stays.');
   await stopped;

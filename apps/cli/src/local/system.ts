@@ -42,6 +42,8 @@ export interface Address {
   readonly grpc: string;
   /** http://host:port */
   readonly http: string;
+  /** http://host:port of the Open Inference Protocol over REST: the gateway's. */
+  readonly rest?: string;
 }
 
 /** What the CLI needs to reach a running system; written to <directory>/system.json. */
@@ -177,7 +179,14 @@ async function serviceAddresses(): Promise<Record<ServiceName, Address>> {
     taken.push(grpc);
     const http = await freePort(undefined, taken);
     taken.push(http);
-    entries.push([name, { grpc: `127.0.0.1:${grpc}`, http: `http://127.0.0.1:${http}` }]);
+    const address: Address = { grpc: `127.0.0.1:${grpc}`, http: `http://127.0.0.1:${http}` };
+    if (name !== 'inference-gateway') {
+      entries.push([name, address]);
+      continue;
+    }
+    const rest = await freePort(undefined, taken);
+    taken.push(rest);
+    entries.push([name, { ...address, rest: `http://127.0.0.1:${rest}` }]);
   }
   return Object.fromEntries(entries) as Record<ServiceName, Address>;
 }
@@ -198,7 +207,12 @@ function specOf(
     name,
     command: process.execPath,
     args: [...NODE_FLAGS, join(repository, 'apps', name, 'dist', 'main.js')],
-    environment: { ...common, GRPC_PORT: portOf(address.grpc), HTTP_PORT: portOf(address.http) },
+    environment: {
+      ...common,
+      GRPC_PORT: portOf(address.grpc),
+      HTTP_PORT: portOf(address.http),
+      ...(address.rest === undefined ? {} : { GATEWAY_REST_PORT: portOf(address.rest) }),
+    },
     directory: repository,
     readyUrl: `${address.http}/readyz`,
   };

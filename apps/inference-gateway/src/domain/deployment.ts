@@ -63,10 +63,11 @@ export type DeploymentReading =
 export function readDeployment(changed: DeploymentChanged, cause: Deployment['cause']): DeploymentReading {
   const versions: WantedVersion[] = [];
   for (const { version, role: given, weightPercent, modelArtifact, profileArtifact, signature } of changed.versions) {
-    if (!modelArtifact || !signature || signature.features.length === 0) {
+    if (!modelArtifact || !signature || signature.features.length + signature.inputs.length === 0) {
       return unusable('incomplete_version', `version ${version} comes without its artifact or its signature`);
     }
-    if (signature.task !== 'binary' && signature.task !== 'regression') {
+    // Without features it is asked by tensor alone, and no single number of its answer is a score.
+    if (signature.features.length > 0 && signature.task !== 'binary' && signature.task !== 'regression') {
       return unusable(
         'unknown_task',
         `version ${version} has the task "${signature.task}": expected binary or regression`,

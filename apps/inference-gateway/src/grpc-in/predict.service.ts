@@ -1,8 +1,8 @@
-// Prediction by entity over gRPC. Public in this version, like the Open Inference Protocol beside it.
+// Prediction by entity over gRPC.
 import { performance } from 'node:perf_hooks';
 import { status } from '@grpc/grpc-js';
 import { InferenceService, type InferenceServer } from '@headrace/contracts/proto/inference/v1/inference_service';
-import { grpcService, statusOf, type GrpcService } from '@headrace/grpc';
+import { grpcService, statusOf, type Access, type GrpcService } from '@headrace/grpc';
 import type { GatewayMetrics } from '../gateway-metrics';
 import type { ServingTable } from '../serving/serving-table';
 import type { AnswerPrediction } from '../use-cases/answer-prediction';
@@ -11,6 +11,7 @@ export function predictService(
   answerPrediction: AnswerPrediction,
   table: ServingTable,
   metrics: GatewayMetrics,
+  access: Access,
 ): GrpcService {
   return grpcService<InferenceServer>(
     InferenceService,
@@ -35,6 +36,6 @@ export function predictService(
         }
       },
     },
-    { predict: 'public' },
+    { predict: access },
   );
 }

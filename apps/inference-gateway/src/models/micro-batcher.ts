@@ -1,6 +1,16 @@
 // Requests that wait are run together: one call of the runtime costs more than a row of a small model.
+import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
-import { allocate, copyInto, type Outputs, type RowModel, type RowTensor, type TensorData } from './tensors';
+import {
+  allocate,
+  copyInto,
+  slice,
+  type NumericData,
+  type Outputs,
+  type PackedRows,
+  type RowModel,
+  type RowTensor,
+} from './tensors';
 
 export type InferenceDone = (error: unknown, outputs: Outputs | undefined) => void;
 
@@ -9,17 +19,17 @@ export interface BatcherOptions {
   readonly maxBatchRows: number;
   /** Rows that may wait, all requests together. */
   readonly maxQueuedRows: number;
-  readonly onBatch?: (rows: number) => void;
+  /** After each run: its rows, and the seconds that the model took. */
+  readonly onBatch?: (rows: number, seconds: number) => void;
 }
 
 interface Waiting {
-  /** float32, little-endian, row-major. */
-  readonly bytes: Uint8Array;
+  readonly packed: PackedRows;
   readonly rows: number;
   /** Rows that are answered already. */
   answered: number;
   /** Filled piece by piece when one run was not enough. */
-  collected: Record<string, RowTensor & { readonly data: TensorData }> | undefined;
+  collected: Record<string, RowTensor & { readonly data: NumericData | string[] }> | undefined;
   readonly done: InferenceDone;
 }
 
@@ -31,33 +41,44 @@ interface Piece {
   readonly at: number;
 }
 
+const MAX_BATCH_BYTES = 16 * 1_048_576;
+const MAX_QUEUED_BYTES = 256 * 1_048_576;
+
 export class MicroBatcher {
   private readonly queue: Waiting[] = [];
   private rowsQueued = 0;
   private draining = false;
 
+  private readonly maxBatchRows: number;
+  private readonly maxQueuedRows: number;
+
   constructor(
     private readonly model: RowModel,
     private readonly options: BatcherOptions,
-  ) {}
+  ) {
+    // Wide rows: memory is what is bounded.
+    this.maxBatchRows = Math.min(options.maxBatchRows, rowsWithin(MAX_BATCH_BYTES, model));
+    this.maxQueuedRows = Math.min(options.maxQueuedRows, rowsWithin(MAX_QUEUED_BYTES, model));
+  }
 
   get queuedRows(): number {
     return this.rowsQueued;
   }
 
   /**
-   * `bytes` hold rows × width float32 values and are not kept beyond the answer. Full: `done` gets an `exhausted` error.
+   * The rows' buffers are not kept beyond the answer. Full: `done` gets an `exhausted` error.
    * A request that fails in company is tried alone, so that it cannot fail others.
    */
-  submit(bytes: Uint8Array, rows: number, done: InferenceDone): void {
-    if (this.rowsQueued + rows > this.options.maxQueuedRows) {
+  submit(packed: PackedRows, done: InferenceDone): void {
+    const { rows } = packed;
+    if (this.rowsQueued + rows > this.maxQueuedRows) {
       done(
         new DomainError('exhausted', 'queue_full', `${this.rowsQueued} rows wait for this version: try again later`),
         undefined,
       );
       return;
     }
-    this.queue.push({ bytes, rows, answered: 0, collected: undefined, done });
+    this.queue.push({ packed, rows, answered: 0, collected: undefined, done });
     this.rowsQueued += rows;
     if (this.draining) return;
     this.draining = true;
@@ -65,10 +86,12 @@ export class MicroBatcher {
     setImmediate(() => void this.drain());
   }
 
+  /** For models whose only input is FP32. */
   infer(features: Float32Array, rows: number): Promise<Outputs> {
     return new Promise((resolve, reject) => {
       const bytes = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
-      this.submit(bytes, rows, (error, outputs) => (outputs ? resolve(outputs) : reject(error)));
+      const done: InferenceDone = (error, outputs) => (outputs ? resolve(outputs) : reject(error));
+      this.submit({ rows, bytes, strings: [] }, done);
     });
   }
 
@@ -98,11 +121,11 @@ export class MicroBatcher {
     let whole = 0;
     for (const waiting of this.queue) {
       const from = waiting.answered;
-      const to = Math.min(waiting.rows, from + this.options.maxBatchRows - rows);
+      const to = Math.min(waiting.rows, from + this.maxBatchRows - rows);
       pieces.push({ waiting, from, to, at: rows });
       rows += to - from;
       if (to === waiting.rows) whole += 1;
-      if (rows === this.options.maxBatchRows) break;
+      if (rows === this.maxBatchRows) break;
     }
     this.queue.splice(0, whole);
     return pieces;
@@ -113,22 +136,16 @@ export class MicroBatcher {
     const last = pieces.at(-1);
     if (!last) return undefined;
     const rows = last.at + last.to - last.from;
-    const stride = this.model.width * 4;
-    const features = new Float32Array(rows * this.model.width);
-    const bytes = new Uint8Array(features.buffer);
-    for (const { waiting, from, to, at } of pieces) {
-      const part =
-        from === 0 && to === waiting.rows ? waiting.bytes : waiting.bytes.subarray(from * stride, to * stride);
-      bytes.set(part, at * stride);
-    }
+    const packed = together(pieces, rows, this.model);
+    const startedAt = performance.now();
     let outputs: Outputs;
     try {
-      outputs = await this.model.run(features, rows);
+      outputs = await this.model.run(packed);
       checkRows(outputs, rows);
     } catch (error) {
       return error ?? new Error('the model failed without an error');
     }
-    this.options.onBatch?.(rows);
+    this.options.onBatch?.(rows, (performance.now() - startedAt) / 1_000);
     for (const piece of pieces) this.handOut(piece, outputs, rows);
     return undefined;
   }
@@ -163,6 +180,23 @@ export class MicroBatcher {
   }
 }
 
+/** The rows of all pieces as one. */
+function together(pieces: readonly Piece[], rows: number, { rowBytes, rowStrings }: RowModel): PackedRows {
+  const bytes = new Uint8Array(rows * rowBytes);
+  const strings: string[] = [];
+  for (const { waiting, from, to, at } of pieces) {
+    const { packed } = waiting;
+    const whole = from === 0 && to === waiting.rows;
+    bytes.set(whole ? packed.bytes : packed.bytes.subarray(from * rowBytes, to * rowBytes), at * rowBytes);
+    for (let index = from * rowStrings; index < to * rowStrings; index += 1) strings.push(packed.strings[index] ?? '');
+  }
+  return { rows, bytes, strings };
+}
+
+function rowsWithin(bytes: number, { rowBytes }: RowModel): number {
+  return Math.max(1, Math.floor(bytes / Math.max(1, rowBytes)));
+}
+
 function checkRows(outputs: Outputs, rows: number): void {
   for (const name in outputs) {
     const tensor = outputs[name];
@@ -178,15 +212,15 @@ function sliceRows(outputs: Outputs, rows: number, at: number, count: number): O
     if (!tensor) continue;
     const width = tensor.data.length / rows;
     own[name] = {
-      data: tensor.data.subarray(at * width, (at + count) * width),
+      data: slice(tensor.data, at * width, (at + count) * width),
       dims: [count, ...tensor.dims.slice(1)],
     };
   }
   return own;
 }
 
-function emptyLike(part: Outputs, partRows: number, rows: number): Record<string, RowTensor> {
-  const all: Record<string, RowTensor> = {};
+function emptyLike(part: Outputs, partRows: number, rows: number): NonNullable<Waiting['collected']> {
+  const all: NonNullable<Waiting['collected']> = {};
   for (const name in part) {
     const tensor = part[name];
     if (!tensor) continue;

@@ -5,7 +5,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactStore } from '@headrace/artifacts';
-import { flightColumns } from '../../test/builders';
+import { flightColumns, packed } from '../../test/builders';
 import { compileValidationChild, fixtures } from '../../test/compiled-child';
 import type { WantedVersion } from '../domain/deployment';
 import { scoreOf } from '../serving/score';
@@ -56,9 +56,10 @@ describe('loading a model', () => {
       { name: 'label', datatype: 'INT64', shape: [-1] },
       { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
     ]);
-    const rows = Float32Array.from({ length: 2 * model.width }, (_, index) => (index === 5 ? NaN : index));
-    const together = await model.run(rows, 2);
-    const alone = await model.run(rows.slice(model.width), 1);
+    const width = flightColumns.length;
+    const rows = Float32Array.from({ length: 2 * width }, (_, index) => (index === 5 ? NaN : index));
+    const together = await model.run(packed(rows, 2));
+    const alone = await model.run(packed(rows.slice(width), 1));
     expect(scoreOf(alone, 'binary')).toBe(together['probabilities']?.data[3]);
     await model.release();
   });
@@ -66,7 +67,7 @@ describe('loading a model', () => {
   it('loads a regression', async () => {
     const outcome = await aLoader().load(await aVersion('delay-regression.onnx', { task: 'regression' }));
     if (outcome.kind !== 'loaded') throw new Error(outcome.message);
-    const outputs = await outcome.model.run(new Float32Array(flightColumns.length), 1);
+    const outputs = await outcome.model.run(packed(new Float32Array(flightColumns.length), 1));
     expect(Number.isFinite(scoreOf(outputs, 'regression'))).toBe(true);
     await outcome.model.release();
   });

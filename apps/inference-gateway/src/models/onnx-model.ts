@@ -1,19 +1,37 @@
 // The only place besides the validation child that touches the runtime.
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { isOutputType, OUTPUT_TYPES, type Outputs, type OutputSpec, type RowModel, type RowTensor } from './tensors';
+import { unpackRows } from './row-packing';
+import {
+  DATATYPES,
+  datatypeOf,
+  isStrings,
+  rowSize,
+  type OutputSpec,
+  type Outputs,
+  type PackedRows,
+  type RowModel,
+  type RowTensor,
+  type TensorData,
+  type TensorSpec,
+} from './tensors';
 
 /** The trainer's contract: one input, float32 [N, F]. */
 export const INPUT_NAME = 'features';
 
 export class OnnxModel implements RowModel {
+  readonly rowBytes: number;
+  readonly rowStrings: number;
+
   private constructor(
     private readonly session: InferenceSession,
-    readonly width: number,
+    readonly inputs: readonly TensorSpec[],
     readonly outputs: readonly OutputSpec[],
-  ) {}
+  ) {
+    ({ rowBytes: this.rowBytes, rowStrings: this.rowStrings } = rowSize(inputs));
+  }
 
-  /** Of bytes that were validated in a child process before. */
-  static async load(bytes: Uint8Array, width: number): Promise<OnnxModel> {
+  /** Of bytes that were validated in a child process before. `inputs` as they were found and promised there. */
+  static async load(bytes: Uint8Array, inputs: readonly TensorSpec[]): Promise<OnnxModel> {
     // One thread: the event loop waits for the run anyway, and spinning pools would take the cores from everybody else.
     const session = await InferenceSession.create(bytes, {
       intraOpNumThreads: 1,
@@ -23,20 +41,24 @@ export class OnnxModel implements RowModel {
       logSeverityLevel: 3,
     });
     const outputs = session.outputMetadata.map((output): OutputSpec => {
-      if (!output.isTensor || !isOutputType(output.type)) {
-        throw new TypeError(`output "${output.name}" is no tensor of ${Object.keys(OUTPUT_TYPES).join(', ')}`);
+      const datatype = output.isTensor ? datatypeOf(output.type) : undefined;
+      if (!output.isTensor || datatype === undefined) {
+        throw new TypeError(`output "${output.name}" is no tensor of a type that is served`);
       }
       const shape = output.shape.map((dimension) => (typeof dimension === 'number' ? dimension : -1));
-      return { name: output.name, datatype: OUTPUT_TYPES[output.type].datatype, shape };
+      return { name: output.name, datatype, shape };
     });
-    return new OnnxModel(session, width, outputs);
+    return new OnnxModel(session, inputs, outputs);
   }
 
   /** Blocks the event loop while it computes; a few microseconds a row for the models that are let in. */
-  async run(features: Float32Array, rows: number): Promise<Outputs> {
-    const results = await this.session.run({
-      [INPUT_NAME]: new Tensor('float32', features, [rows, this.width]),
+  async run(packed: PackedRows): Promise<Outputs> {
+    const columns = unpackRows(this.inputs, packed);
+    const feeds: Record<string, Tensor> = {};
+    this.inputs.forEach(({ name, datatype, shape }, index) => {
+      feeds[name] = tensorOf(DATATYPES[datatype].runtime, columns[index] ?? [], [packed.rows, ...shape.slice(1)]);
     });
+    const results = await this.session.run(feeds);
     const outputs: Record<string, RowTensor> = {};
     for (const { name } of this.outputs) {
       const tensor = results[name];
@@ -51,15 +73,14 @@ export class OnnxModel implements RowModel {
   }
 }
 
-function dataOf({ data, type }: Tensor): RowTensor['data'] {
-  if (
-    data instanceof Float32Array ||
-    data instanceof Float64Array ||
-    data instanceof Int32Array ||
-    data instanceof BigInt64Array ||
-    data instanceof Uint8Array
-  ) {
-    return data;
-  }
-  throw new TypeError(`an output has the type ${type}, which is not served`);
+function tensorOf(type: string, data: TensorData, dims: readonly number[]): Tensor {
+  // The runtime's own types allow only the pairs of type and array that DATATYPES has.
+  return new Tensor(type as 'float32', data as Float32Array, dims);
+}
+
+function dataOf(tensor: Tensor): TensorData {
+  const data = tensor.data as TensorData;
+  // Half precision comes as Float16Array where the language has it; its bits are what is served.
+  if (tensor.type !== 'float16' || isStrings(data)) return data;
+  return new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
 }

@@ -1,18 +1,43 @@
-/** Datatypes of outputs, by the names of the Open Inference Protocol and of the runtime. */
-export const OUTPUT_TYPES = {
-  float32: { datatype: 'FP32', bytes: 4 },
-  float64: { datatype: 'FP64', bytes: 8 },
-  int32: { datatype: 'INT32', bytes: 4 },
-  int64: { datatype: 'INT64', bytes: 8 },
-  bool: { datatype: 'BOOL', bytes: 1 },
+// Tensors as models take and give them: the first dimension counts rows, and rows of different callers are run together.
+
+/** Datatypes by their names in the Open Inference Protocol. `bytes`: of one element; 0 = of any length (strings). */
+export const DATATYPES = {
+  BOOL: { runtime: 'bool', bytes: 1, array: Uint8Array },
+  UINT8: { runtime: 'uint8', bytes: 1, array: Uint8Array },
+  UINT16: { runtime: 'uint16', bytes: 2, array: Uint16Array },
+  UINT32: { runtime: 'uint32', bytes: 4, array: Uint32Array },
+  UINT64: { runtime: 'uint64', bytes: 8, array: BigUint64Array },
+  INT8: { runtime: 'int8', bytes: 1, array: Int8Array },
+  INT16: { runtime: 'int16', bytes: 2, array: Int16Array },
+  INT32: { runtime: 'int32', bytes: 4, array: Int32Array },
+  INT64: { runtime: 'int64', bytes: 8, array: BigInt64Array },
+  /** IEEE 754 half precision, its bits in a Uint16Array. */
+  FP16: { runtime: 'float16', bytes: 2, array: Uint16Array },
+  FP32: { runtime: 'float32', bytes: 4, array: Float32Array },
+  FP64: { runtime: 'float64', bytes: 8, array: Float64Array },
+  /** UTF-8 strings. */
+  BYTES: { runtime: 'string', bytes: 0, array: undefined },
 } as const;
 
-export type OutputType = keyof typeof OUTPUT_TYPES;
-export type Datatype = (typeof OUTPUT_TYPES)[OutputType]['datatype'];
+export type Datatype = keyof typeof DATATYPES;
+export type RuntimeType = (typeof DATATYPES)[Datatype]['runtime'];
 
-export type TensorData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+export type NumericData =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
 
-/** One output for some rows: row-major, the rows are the first dimension. */
+/** Strings for BYTES, a typed array for everything else. */
+export type TensorData = NumericData | readonly string[];
+
+/** One tensor of some rows: row-major, the rows are the first dimension. */
 export interface RowTensor {
   readonly data: TensorData;
   readonly dims: readonly number[];
@@ -21,38 +46,98 @@ export interface RowTensor {
 /** By output name. */
 export type Outputs = Readonly<Record<string, RowTensor>>;
 
-export interface OutputSpec {
+export interface TensorSpec {
   readonly name: string;
   readonly datatype: Datatype;
-  /** −1 = any. */
+  /** −1 = any; the first dimension is. */
   readonly shape: readonly number[];
 }
 
-/** A loaded model: rows of `width` float32 features in, one row out for each. */
+export type OutputSpec = TensorSpec;
+
+/** Rows for a model as one buffer, so that rows of many callers are one after the other by copying. */
+export interface PackedRows {
+  readonly rows: number;
+  /** rows × `rowBytes`: for each row its part of every input that is not BYTES, in the model's order of inputs. */
+  readonly bytes: Uint8Array;
+  /** rows × `rowStrings`: for each row its part of every BYTES input, in the model's order of inputs. */
+  readonly strings: readonly string[];
+}
+
+/** A loaded model: rows in, one row out for each. */
 export interface RowModel {
-  readonly width: number;
+  /** Every dimension but the first is fixed. */
+  readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly OutputSpec[];
-  run(features: Float32Array, rows: number): Promise<Outputs>;
+  readonly rowBytes: number;
+  readonly rowStrings: number;
+  run(rows: PackedRows): Promise<Outputs>;
 }
 
-export function isOutputType(type: string): type is OutputType {
-  return Object.hasOwn(OUTPUT_TYPES, type);
+const BY_RUNTIME = new Map<string, Datatype>(
+  Object.entries(DATATYPES).map(([datatype, { runtime }]) => [runtime, datatype as Datatype]),
+);
+
+/** Undefined: a type that is not served. */
+export function datatypeOf(runtimeType: string): Datatype | undefined {
+  return BY_RUNTIME.get(runtimeType);
 }
 
-export function allocate(like: TensorData, length: number): TensorData {
-  if (like instanceof Float32Array) return new Float32Array(length);
-  if (like instanceof Float64Array) return new Float64Array(length);
-  if (like instanceof Int32Array) return new Int32Array(length);
-  if (like instanceof BigInt64Array) return new BigInt64Array(length);
-  return new Uint8Array(length);
+/** Elements of one row. */
+export function rowElements({ shape }: TensorSpec): number {
+  return shape.slice(1).reduce((product, dimension) => product * dimension, 1);
 }
 
-export function copyInto(target: TensorData, source: TensorData, offset: number): void {
-  if (target instanceof BigInt64Array) {
-    if (!(source instanceof BigInt64Array)) throw new TypeError('an output changed its type between two runs');
-    target.set(source, offset);
+/** Size of one packed row of these inputs. */
+export function rowSize(inputs: readonly TensorSpec[]): { readonly rowBytes: number; readonly rowStrings: number } {
+  let [rowBytes, rowStrings] = [0, 0];
+  for (const input of inputs) {
+    rowBytes += rowElements(input) * DATATYPES[input.datatype].bytes;
+    if (input.datatype === 'BYTES') rowStrings += rowElements(input);
+  }
+  return { rowBytes, rowStrings };
+}
+
+/** `FP32 [N, 3]`, for people. */
+export function describeTensor({ datatype, shape }: TensorSpec): string {
+  return `${datatype} [${shape.map((dimension, index) => (index === 0 && dimension < 0 ? 'N' : dimension)).join(', ')}]`;
+}
+
+/** Why a tensor of a model cannot be served by rows, or undefined. `runtimeType`: as the runtime names it. */
+export function rowsFault(runtimeType: string, shape: readonly number[]): string | undefined {
+  if (datatypeOf(runtimeType) === undefined)
+    return `it is ${runtimeType}: expected one of ${[...BY_RUNTIME.keys()].join(', ')}`;
+  if (shape.length === 0 || shape[0] !== -1) {
+    return `it has the shape [${shape.join(', ')}]: expected a first dimension of any length, which counts the rows`;
+  }
+  return undefined;
+}
+
+export function allocate(like: TensorData, length: number): NumericData | string[] {
+  if (isStrings(like)) return new Array<string>(length).fill('');
+  const constructor = like.constructor as new (length: number) => NumericData;
+  return new constructor(length);
+}
+
+export function copyInto(target: NumericData | string[], source: TensorData, offset: number): void {
+  if (Array.isArray(target)) {
+    if (!isStrings(source)) throw changed();
+    for (let index = 0; index < source.length; index += 1) target[offset + index] = source[index] ?? '';
     return;
   }
-  if (source instanceof BigInt64Array) throw new TypeError('an output changed its type between two runs');
-  target.set(source, offset);
+  if (isStrings(source) || source.constructor !== target.constructor) throw changed();
+  (target as { set(values: NumericData, offset: number): void }).set(source, offset);
+}
+
+export function slice(data: TensorData, from: number, to: number): TensorData {
+  return isStrings(data) ? data.slice(from, to) : data.subarray(from, to);
+}
+
+/** `Array.isArray` that sees that typed arrays are none. */
+export function isStrings(data: TensorData): data is readonly string[] {
+  return Array.isArray(data);
+}
+
+function changed(): TypeError {
+  return new TypeError('an output changed its type between two runs');
 }

@@ -39,15 +39,12 @@ const MAX_OUTPUT = 65_536;
 export async function validateInChild(options: {
   readonly script: string;
   readonly modelPath: string;
-  readonly inputName: string;
+  /** Columns of the trainer's one input; 0 for models of another signature. */
   readonly features: number;
   readonly limits: ValidationLimits;
 }): Promise<ValidationResult> {
   const { limits } = options;
-  const ended = await runChild(
-    [options.script, options.modelPath, options.inputName, String(options.features)],
-    limits,
-  );
+  const ended = await runChild([options.script, options.modelPath, String(options.features)], limits);
   if (ended.killed === 'timeout') {
     return refused('validation_timeout', `loading it and running some rows took more than ${limits.timeoutMs} ms`);
   }

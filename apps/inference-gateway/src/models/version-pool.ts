@@ -2,12 +2,15 @@
 import type { WantedVersion } from '../domain/deployment';
 import { MicroBatcher, type BatcherOptions } from './micro-batcher';
 import type { LoadOutcome } from './model-loader';
+import type { OnnxModel } from './onnx-model';
 import type { RowModel } from './tensors';
 
 export interface LoadedVersion {
   readonly key: string;
   readonly model: RowModel;
   readonly batcher: MicroBatcher;
+  /** Runs of the model since it was loaded. */
+  readonly ran: { readonly runs: number; readonly runSeconds: number };
 }
 
 export type AcquireOutcome =
@@ -45,13 +48,19 @@ export class VersionPool {
       if (this.entries.get(key) === entry) this.entries.delete(key);
       return outcome;
     }
-    entry.loaded ??= {
-      key,
-      model: outcome.model,
-      batcher: new MicroBatcher(outcome.model, this.options.batcher(model, wanted.number)),
-      release: () => outcome.model.release(),
-    };
+    entry.loaded ??= this.loaded(key, outcome.model, this.options.batcher(model, wanted.number));
     return { kind: 'acquired', version: entry.loaded };
+  }
+
+  private loaded(key: string, model: OnnxModel, options: BatcherOptions): NonNullable<Entry['loaded']> {
+    const ran = { runs: 0, runSeconds: 0 };
+    const onBatch = (rows: number, seconds: number): void => {
+      ran.runs += 1;
+      ran.runSeconds += seconds;
+      options.onBatch?.(rows, seconds);
+    };
+    const batcher = new MicroBatcher(model, { ...options, onBatch });
+    return { key, model, batcher, ran, release: () => model.release() };
   }
 
   /** The last holder's release frees the runtime's memory. */

@@ -9,7 +9,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-interface Endpoint {
+export interface Endpoint {
   /** Newest one that was announced. */
   wanted: Deployment;
   active: ActiveDeployment | undefined;
@@ -81,6 +81,16 @@ export class ServingTable {
       'unknown_endpoint',
       `there is no endpoint "${name.slice(0, 100)}": known are ${known}`,
     );
+  }
+
+  /** Why the newest deployment of an endpoint is not served. */
+  refusal(name: string): Refusal | undefined {
+    return this.endpoints.get(name)?.refusal;
+  }
+
+  /** Everything that was announced. */
+  all(): Readonly<Endpoint>[] {
+    return [...this.endpoints.values()];
   }
 
   active(): ActiveDeployment[] {

@@ -97,6 +97,10 @@ export class AnswerPrediction {
   ): Promise<Answer> {
     const { deployment, champion } = active;
     const { shadows } = evidence;
+    if (champion.inputs.features.length === 0) {
+      const message = `endpoint ${deployment.endpoint} serves a model without features: ask it by ModelInfer`;
+      throw new DomainError('precondition', 'no_features', message);
+    }
     checkPredictRequest(request, champion.inputs, deployment.joinKey);
     const { sticky } = deployment;
     const assigned = active.route(sticky && unitOf(request, sticky.unit));

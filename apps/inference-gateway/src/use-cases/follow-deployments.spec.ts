@@ -152,6 +152,24 @@ describe('following deployments', () => {
     follow.stop();
   });
 
+  it('tries at once when it is asked to, and tells when it has', async () => {
+    const { loader, follow, served } = setUp();
+    loader.refusals.set(1, { kind: 'refused', code: 'artifact_missing', message: 'not there', retriable: true });
+    follow.follow(generation(1));
+    // The waits between tries have grown to a second.
+    await eventually(() => expect(loader.loads.length).toBe(3));
+    loader.refusals.clear();
+    await eventually(async () => {
+      await follow.tryNow(ENDPOINT);
+      expect(served()).toEqual([1]);
+    });
+    const { length } = loader.loads;
+    await follow.tryNow(ENDPOINT);
+    await follow.tryNow('nothing');
+    expect(loader.loads).toHaveLength(length);
+    follow.stop();
+  });
+
   it('is ready once everything that was announced serves or was found not to', async () => {
     const { loader, table, follow } = setUp();
     expect(table.notReadyReason()).toContain('still being read');

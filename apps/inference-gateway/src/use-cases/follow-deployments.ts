@@ -23,7 +23,7 @@ export interface Versions {
 interface Work {
   newest: Deployment;
   readMicros: number;
-  running: boolean;
+  running: Promise<void> | undefined;
   retry: NodeJS.Timeout | undefined;
   attempts: number;
 }
@@ -52,17 +52,28 @@ export class FollowDeployments {
     const known = this.work.get(deployment.endpoint);
     if (known && deployment.generation <= known.newest.generation) return;
     clearTimeout(known?.retry);
+    if (known) known.retry = undefined;
     const work: Work = known ?? {
       newest: deployment,
       readMicros: 0,
-      running: false,
+      running: undefined,
       retry: undefined,
       attempts: 0,
     };
     Object.assign(work, { newest: deployment, readMicros: this.nowMicros(), attempts: 0 });
     this.work.set(deployment.endpoint, work);
     this.table.want(deployment);
-    if (!work.running) void this.run(work);
+    void this.run(work);
+  }
+
+  /** Tries at once what would be tried again later; resolves when nothing is being loaded for the endpoint any more. */
+  async tryNow(endpoint: string): Promise<void> {
+    const work = this.work.get(endpoint);
+    if (!work) return;
+    const waits = work.retry !== undefined;
+    clearTimeout(work.retry);
+    work.retry = undefined;
+    await (waits ? this.run(work) : work.running);
   }
 
   /** A deployment that nobody could follow: said like a version that does not load. */
@@ -80,15 +91,19 @@ export class FollowDeployments {
     for (const { retry } of this.work.values()) clearTimeout(retry);
   }
 
-  private async run(work: Work): Promise<void> {
-    work.running = true;
+  private run(work: Work): Promise<void> {
+    work.running ??= this.activateNewest(work);
+    return work.running;
+  }
+
+  private async activateNewest(work: Work): Promise<void> {
     let tried: Deployment | undefined;
     // A generation that came while one was being loaded is next; those between are skipped.
     while (tried !== work.newest && !this.stopped) {
       tried = work.newest;
       await this.activate(tried, work);
     }
-    work.running = false;
+    work.running = undefined;
   }
 
   private async activate(deployment: Deployment, work: Work): Promise<void> {
@@ -166,7 +181,8 @@ export class FollowDeployments {
     if (!refused.some(({ retriable }) => retriable) || this.stopped) return;
     const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (work.attempts - 1), LONGEST_BACKOFF_MS);
     work.retry = setTimeout(() => {
-      if (!work.running) void this.run(work);
+      work.retry = undefined;
+      void this.run(work);
     }, backoffMs);
   }
 

@@ -44,7 +44,7 @@ export function setUp(options: {
       weight,
       task: 'binary',
       inputs,
-      loaded: { key: String(number), model, batcher },
+      loaded: { key: String(number), model, batcher, ran: { runs: 0, runSeconds: 0 } },
       ranges: options.ranges ?? [],
     };
   });

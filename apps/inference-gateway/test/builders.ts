@@ -190,6 +190,6 @@ export function anActiveDeployment(model: FirstFeatureModel, deployment: Deploym
   const loaded = { key: '1', model, batcher, ran: { runs: 0, runSeconds: 0 } };
   const inputs = planInputs(deployment.champion.signature.features);
   return new ActiveDeployment(deployment, [
-    { number: 1, role: 'champion', weight: 100, task: 'binary', inputs, loaded },
+    { number: 1, role: 'champion', weight: 100, task: 'binary', inputs, loaded, ranges: [] },
   ]);
 }

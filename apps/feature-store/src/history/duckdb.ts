@@ -42,6 +42,21 @@ export async function withDuckDb<R>(
   }
 }
 
+/** The rows of a query, about 2,000 at a time. DuckDB works on the next ones while these are looked at. */
+export async function* chunksOf(connection: DuckDBConnection, sql: string): AsyncGenerator<DuckDBDataChunk> {
+  const result = await connection.stream(sql);
+  let next = result.fetchChunk();
+  try {
+    for (let chunk = await next; chunk && chunk.rowCount > 0; chunk = await next) {
+      next = result.fetchChunk();
+      yield chunk;
+    }
+  } finally {
+    // Nobody may close the connection below a fetch, also when the reader gave up.
+    await next.catch(() => undefined);
+  }
+}
+
 const CHUNK_ROWS = 2_048;
 
 /** Fills a table by whole chunks. Call `close` at the end: rows that it was not called for are not there. */

@@ -4,7 +4,7 @@ import { BIGINT, INTEGER, type DuckDBConnection } from '@duckdb/node-api';
 import type { Fields } from '@headrace/definitions';
 import { planAccumulators, type AccumulatorColumn, type AccumulatorValue } from '../domain/accumulators';
 import type { CompiledFeature, CompiledView } from '../domain/feature-view';
-import { identifier, TableWriter } from './duckdb';
+import { chunksOf, identifier, TableWriter } from './duckdb';
 
 /** Numbers for entity keys, the same ones for records and spine: joined faster than texts. */
 export class EntityIds {
@@ -102,12 +102,8 @@ export async function joinFeatures(
       select.push(...namesOf(column).map((name) => `${table}.${name}`));
     }
   }
-  const result = await connection.stream(
-    `SELECT ${['s.idx::DOUBLE', ...select].join(', ')} FROM ${identifier(spine)} s ${joins.join(' ')} ORDER BY s.idx`,
-  );
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) return;
+  const sql = `SELECT ${['s.idx::DOUBLE', ...select].join(', ')} FROM ${identifier(spine)} s ${joins.join(' ')} ORDER BY s.idx`;
+  for await (const chunk of chunksOf(connection, sql)) {
     const columns = chunk.getColumns();
     for (let row = 0; row < chunk.rowCount; row += 1) {
       let position = 1;

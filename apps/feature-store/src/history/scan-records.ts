@@ -3,7 +3,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Value } from '@headrace/contracts/proto/common/v1/common';
 import { boolValue, doubleValue, intValue, stringValue, timeValue, type Fields } from '@headrace/definitions';
 import type { Column, Dataset } from './dataset';
-import { identifier, literal } from './duckdb';
+import { chunksOf, identifier, literal } from './duckdb';
 
 /** One accepted record as the Parquet files keep it. Times in microseconds. */
 export interface HistoricalRecord {
@@ -47,10 +47,7 @@ export async function scanRecords(
     '_offset::DOUBLE',
     ...columns.map(({ name, type }) => `TRY_CAST(${identifier(name)} AS ${SQL_TYPES[type]})`),
   ];
-  const result = await connection.stream(`SELECT ${select.join(', ')} FROM ${files}`);
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) return;
+  for await (const chunk of chunksOf(connection, `SELECT ${select.join(', ')} FROM ${files}`)) {
     const [key, eventTime, knownTime, partition, offset, ...values] = chunk.getColumns();
     for (let row = 0; row < chunk.rowCount; row += 1) {
       const fields: Record<string, Value> = {};

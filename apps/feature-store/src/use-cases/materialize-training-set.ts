@@ -127,6 +127,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     const before = await this.madeBefore(inputsDigest);
     if (before)
       return { kind: 'materialized', inputsDigest, message: { ...before, runId: request.runId }, reused: true };
+    const began = performance.now();
     const datasets = new Map<string, Dataset>();
     for (const ref of request.datasets) datasets.set(ref.stream, await openDataset(this.artifacts, ref));
     const sources = new Set(resolved.columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view.stream] : [])));
@@ -136,6 +137,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
       if (dataset) complete.push(await completeUntil(this.log, dataset));
     }
     const { JOIN_MEMORY_LIMIT: memoryLimit, JOIN_THREADS: threads, HEADRACE_ARTIFACTS: artifacts } = this.settings;
+    const found = performance.now();
     const answer = await joinInThread(this.program, {
       plan,
       views: viewsOf(resolved.columns).map(({ definition, version }) => ({ definition, version })),
@@ -148,7 +150,9 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     });
     if (answer.kind === 'failed') return answer;
     const { rowsWithoutLabel, rowsBeyondSources } = answer.set;
-    this.logger.info({ runId: request.runId, rowsWithoutLabel, rowsBeyondSources }, 'spine records left out');
+    const joined = performance.now();
+    const seconds = { completeness: (found - began) / 1e3, join: (joined - found) / 1e3 };
+    this.logger.info({ runId: request.runId, rowsWithoutLabel, rowsBeyondSources, seconds }, 'training set joined');
     const message = messageOf(request, resolved.columns, answer);
     return { kind: 'materialized', inputsDigest, message, reused: false };
   }

@@ -3,7 +3,7 @@ import type { WatermarkAdvanced } from '@headrace/contracts/proto/ingestion/v1/i
 import type { LogReader } from '@headrace/messaging';
 import type { Dataset } from '../history/dataset';
 
-const FIRST_STEP = 2_000;
+const FIRST_STEP = 250;
 
 /**
  * The time up to which a dataset version holds everything that was known: the lowest, over its partitions, of the last

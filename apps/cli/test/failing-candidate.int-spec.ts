@@ -9,6 +9,7 @@ import { installationFolders } from '@headrace/embedded';
 import { BULK_PUBLISHER, MessagingModule, type BulkPublisher } from '@headrace/messaging';
 import { eventually } from '@headrace/testing';
 import { NestFactory } from '@nestjs/core';
+import { Client } from 'pg';
 import { applyDefinitions, waitUntilReady } from '../src/commands/apply';
 import type { Clients } from '../src/connection';
 import { WholeSystem } from './whole-system';
@@ -23,6 +24,7 @@ describe('a candidate that fails when it is asked', () => {
   let system: WholeSystem;
   let clients: Clients;
   let asked = 0;
+  const answered = new Set<string>();
 
   beforeAll(async () => {
     system = await WholeSystem.start();
@@ -60,17 +62,15 @@ describe('a candidate that fails when it is asked', () => {
     await trainer.close();
   }
 
-  function predict(distance: number) {
+  async function predict(distance: number, flight = `flight-${asked}`, predictionId = '') {
     const { inference } = clients;
     asked += 1;
     const numbers = Object.fromEntries(COLUMNS.map((name) => [name, doubleValue(name === 'distance' ? distance : 1)]));
-    return clients.call(inference.predict.bind(inference), {
-      endpoint: NAME,
-      entities: {},
-      request: { flight: stringValue(`flight-${asked}`), ...numbers },
-      asOfMicros: 0,
-      predictionId: '',
-    });
+    const request = { flight: stringValue(flight), ...numbers };
+    const asking = { endpoint: NAME, entities: {}, request, asOfMicros: 0, predictionId };
+    const answer = await clients.call(inference.predict.bind(inference), asking);
+    answered.add(answer.predictionId);
+    return answer;
   }
 
   const endpoint = () => clients.call(clients.registry.getEndpoint.bind(clients.registry), { endpoint: NAME });
@@ -90,5 +90,30 @@ describe('a candidate that fails when it is asked', () => {
     expect(ended).toMatchObject({ version: 2, previousVersion: 1, actor: 'policy' });
     expect(ended?.reason).toMatch(/could not score \d+ of \d+ requests .*probabilities is NaN/);
     expect(answers.every(({ version, fallback }) => version === 1 && !fallback)).toBe(true);
+  });
+
+  it('is no reason to count an answer twice: a caller tries again after the gateway was killed', async () => {
+    const database = new Client({ connectionString: system.database });
+    await database.connect();
+    const counted = async (): Promise<number> => {
+      const sql = 'SELECT predictions::int AS predictions FROM monitoring.endpoint_counters WHERE endpoint = $1';
+      return (await database.query<{ predictions: number }>(sql, [NAME])).rows[0]?.predictions ?? 0;
+    };
+    try {
+      await eventually(async () => expect(await counted()).toBe(answered.size), PATIENCE);
+      for (const id of ['retried-1', 'retried-2', 'retried-3']) {
+        await predict(500, 'the-same-flight', id);
+        system.kill('inference-gateway');
+        const again = await eventually(() => predict(500, 'the-same-flight', id), PATIENCE);
+        expect(again.predictionId).toBe(id);
+      }
+      // Behind them in the same partition: when it is counted, whatever they left on the log was read.
+      await predict(500, 'the-same-flight', 'after-them');
+      const sql = 'SELECT 1 FROM monitoring.predictions WHERE prediction_id = $1';
+      await eventually(async () => expect((await database.query(sql, ['after-them'])).rowCount).toBe(1), PATIENCE);
+      expect(await counted()).toBe(answered.size);
+    } finally {
+      await database.end();
+    }
   });
 });

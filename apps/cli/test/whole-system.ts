@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { installationFolders } from '@headrace/embedded';
 import { Clients, connect } from '../src/connection';
-import { startLocalSystem, type LocalSystem } from '../src/local/system';
+import { startLocalSystem, type LocalSystem, type ServiceName } from '../src/local/system';
 
 /** The services run as built. */
 async function buildServices(): Promise<void> {
@@ -23,6 +23,8 @@ export class WholeSystem {
     readonly directory: string,
     readonly clients: Clients,
     readonly kafka: string,
+    /** URL of its Postgres. */
+    readonly database: string,
     private readonly system: LocalSystem,
   ) {}
 
@@ -35,11 +37,18 @@ export class WholeSystem {
     try {
       const system = await startLocalSystem({ directory, say: (line) => said.push(line), docker: false });
       const clients = new Clients(connect({}, system.addresses));
-      return new WholeSystem(directory, clients, system.addresses.kafka, system);
+      return new WholeSystem(directory, clients, system.addresses.kafka, system.addresses.database, system);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw new Error(`the system did not start:\n${said.join('\n')}`, { cause: error });
     }
+  }
+
+  /** Ends a service as a crash would; it is started again. */
+  kill(service: ServiceName): void {
+    const pid = this.system.supervisor.pids().get(service);
+    if (pid === undefined) throw new Error(`${service} does not run`);
+    process.kill(pid, 'SIGKILL');
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,7 @@ export { gatherBlocks, type Block, type Blocks, type Gathering, type Pair } from
 export { confidenceSequence, type ConfidenceInterval } from './confidence-sequence';
 export { BoundedSequence, type BoundedSequenceOptions, type BoundedSequenceState } from './decisions/bounded-sequence';
 export { conformalThreshold, deviationThresholds } from './decisions/calibrated-threshold';
+export { defaultTest, type DefaultTest } from './decisions/default-test';
 export { expectedRunLength } from './decisions/run-length';
 export {
   binCounts,
@@ -15,6 +16,16 @@ export {
 } from './distances/bins';
 export { energyDistance, normedWasserstein, wasserstein } from './distances/samples';
 export { hellinger, jensenShannon, kullbackLeibler, largestDifference, psi, totalVariation } from './distances/shares';
+export {
+  estimateCbpe,
+  expectedAuc,
+  fitCbpe,
+  needsCalibration,
+  type Cbpe,
+  type CbpeMeasure,
+  type Estimate,
+} from './estimation/cbpe';
+export { estimateDle, fitDle, type Dle, type LossEstimate } from './estimation/dle';
 export { applyIsotonic, fitIsotonic, type Isotonic } from './estimation/isotonic';
 export { fitReconstruction, reconstructionError, type Reconstruction } from './multivariate/pca';
 export { betaI, studentTwoSided } from './numerics/beta';

@@ -1,0 +1,93 @@
+"""Numbers of NannyML 0.13.1: golden-nannyml.json.
+
+    python -m venv VENV && VENV/bin/pip install -r requirements-nannyml.txt && VENV/bin/python nannyml_numbers.py
+"""
+
+import warnings
+
+import nannyml.sampling_error.binary_classification as sampling
+import nannyml.sampling_error.regression as regression_sampling
+import numpy as np
+import pandas as pd
+from nannyml.calibration import IsotonicCalibrator, _calculate_expected_calibration_error, _get_bin_index_edges
+from nannyml.calibration import needs_calibration
+from nannyml.drift.univariate.methods import FeatureType, MethodFactory
+from nannyml.performance_estimation.confidence_based import metrics
+from nannyml.thresholds import ConstantThreshold
+
+from portable import Random, normals, write
+
+warnings.simplefilter("ignore")
+
+
+def labelled(seed, count, steepness, below=1.0):
+    """Scores with five digits, all different; the first row is a low negative and the second a high positive."""
+    random = Random(seed)
+    scores, labels = [0.00001, 0.99999], [0, 1]
+    seen = set(scores)
+    while len(scores) < count:
+        p = int(random.next() * below * 1e5) / 1e5
+        label = 1 if random.next() < 0.5 + (p - 0.5) * steepness else 0
+        if p in seen or p < 0.0001:
+            continue
+        seen.add(p)
+        scores.append(p)
+        labels.append(label)
+    return np.array(labels), np.array(scores)
+
+
+# Scores of five digits make NannyML's rounding of counts to five digits change nothing.
+cbpe = []
+for reference, window, threshold in (
+    ([1, 1500, 1.0], [2, 800, 1.0, 0.8], 0.5),
+    ([3, 900, 1.0], [4, 300, 1.0, 1.0], 0.3),
+    ([5, 1500, 0.4], [6, 500, 0.4, 0.9], 0.5),
+):
+    y, s = labelled(*reference)
+    _, w = labelled(*window)
+    calibrate = bool(needs_calibration(y, s, IsotonicCalibrator()))
+    p = w
+    if calibrate:
+        calibrator = IsotonicCalibrator()
+        calibrator.fit(s, y)
+        p = calibrator.calibrate(w)
+    hit = pd.Series((w >= threshold).astype(int))
+    yr, hr, sr = pd.Series(y), pd.Series((s >= threshold).astype(int)), pd.Series(s)
+    estimates = {
+        "accuracy": metrics.estimate_accuracy(hit, p), "precision": metrics.estimate_precision(hit, p),
+        "recall": metrics.estimate_recall(hit, p), "specificity": metrics.estimate_specificity(hit, p),
+        "f1": metrics.estimate_f1(hit, p), "auc": metrics.estimate_roc_auc(p, w),
+    }  # fmt: skip
+    errors = {
+        "accuracy": sampling.accuracy_sampling_error(sampling.accuracy_sampling_error_components(yr, hr), w),
+        "precision": sampling.precision_sampling_error(sampling.precision_sampling_error_components(yr, hr), w),
+        "recall": sampling.recall_sampling_error(sampling.recall_sampling_error_components(yr, hr), w),
+        "specificity": sampling.specificity_sampling_error(sampling.specificity_sampling_error_components(yr, hr), w),
+        "f1": sampling.f1_sampling_error(sampling.f1_sampling_error_components(yr, hr), w),
+        "auc": sampling.auroc_sampling_error(sampling.auroc_sampling_error_components(yr, sr), w),
+    }
+    edges = _get_bin_index_edges(len(y), 10)
+    cbpe.append(
+        {"reference": reference, "window": window, "threshold": threshold, "calibrate": calibrate,
+         "estimates": estimates, "errors": errors, "ece": _calculate_expected_calibration_error(y, s, edges)}
+    )  # fmt: skip
+
+# A loss model's predictions stand in: NannyML's DLE learns them with LightGBM and averages them.
+y, p = np.array(normals(21, 500, 20, 5)), np.array(normals(22, 500, 20, 5))
+dle = {
+    "mae": regression_sampling.mae_sampling_error(regression_sampling.mae_sampling_error_components(y, p), range(200)),
+    "rmse": regression_sampling.rmse_sampling_error(regression_sampling.rmse_sampling_error_components(y, p), range(200)),
+    "mse": regression_sampling.mse_sampling_error(regression_sampling.mse_sampling_error_components(y, p), range(200)),
+}
+
+drift = []
+for a, b in (([[31, 1500, 0, 1, None], [32, 600, 0.3, 1.4, None]]), ([[33, 800, 5, 1, 0], [34, 300, 5.5, 1.5, 0]])):
+    r, c = pd.Series(normals(*a)), pd.Series(normals(*b))
+    found = {}
+    for name in ("jensen_shannon", "hellinger", "wasserstein", "kolmogorov_smirnov"):
+        method = MethodFactory.create(name, FeatureType.CONTINUOUS, chunker=None, threshold=ConstantThreshold())
+        method._fit(r)
+        found[name] = method._calculate(c)
+    drift.append({"a": a, "b": b, **found})
+
+write("nannyml", {"cbpe": cbpe, "dle": dle, "drift": drift})

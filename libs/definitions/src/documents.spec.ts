@@ -131,3 +131,34 @@ spec:
     });
   });
 });
+
+describe('drift tests of a Monitor', () => {
+  const monitor = (test: string) => `apiVersion: headrace.dev/v1
+kind: Monitor
+metadata: { name: m }
+spec:
+  endpoint: e
+  label: { stream: s, expression: record.late }
+  drift:
+    tests: [${test}]
+`;
+  const faultsOf = (test: string) =>
+    readDocuments('m.yaml', monitor(test)).faults.map((fault) => [fault.field, fault.message]);
+  const threshold = 'spec.drift.tests.0.threshold';
+
+  it('need a threshold, unless the test is the default one', () => {
+    expect(faultsOf('{ subject: prediction, statistic: default }')).toEqual([]);
+    expect(faultsOf('{ subject: prediction, statistic: psi, threshold: 2.5 }')).toEqual([]);
+    expect(faultsOf('{ subject: prediction, statistic: psi }')).toEqual([[threshold, 'required by psi']]);
+    expect(faultsOf('{ subject: a, statistic: default, threshold: 0.1 }')).toEqual([
+      [threshold, expect.stringContaining('name the statistic instead')],
+    ]);
+  });
+
+  it('have a false discovery rate below 1 for p-values', () => {
+    expect(faultsOf('{ subject: a, statistic: ks_p, threshold: 0.05 }')).toEqual([]);
+    expect(faultsOf('{ subject: a, statistic: ks_p, threshold: 1 }')).toEqual([
+      [threshold, expect.stringContaining('below 1')],
+    ]);
+  });
+});

@@ -177,12 +177,45 @@ const ModelSpec = z.strictObject({
   promotion: z.enum(['automatic', 'manual']).default('automatic'),
 });
 
-const DriftTest = z.strictObject({
-  /** "prediction", or a feature's name. */
-  subject: z.string().min(1).max(100),
-  statistic: z.enum(['psi', 'ks', 'js', 'wasserstein']),
-  threshold: z.number().positive(),
-});
+const DriftTest = z
+  .strictObject({
+    /** "prediction", or a feature's name. */
+    subject: z.string().min(1).max(100),
+    statistic: z.enum([
+      // By the size of the reference and the number of its different values.
+      'default',
+      // Distances: drift at or above the threshold.
+      'psi',
+      'ks',
+      'js',
+      'wasserstein',
+      'hellinger',
+      'kullback_leibler',
+      'total_variation',
+      'energy',
+      // p-values: drift at or below it, adjusted over all p-values of the window.
+      'ks_p',
+      'anderson_darling_p',
+      'mann_whitney_p',
+      'chi_square_p',
+      'g_p',
+    ]),
+    threshold: z.number().positive().optional(),
+  })
+  .superRefine((test, context) => {
+    if (test.statistic === 'default') {
+      if (test.threshold === undefined) return;
+      const message = 'not for "default", whose statistic and threshold go together: name the statistic instead';
+      context.addIssue({ code: 'custom', path: ['threshold'], message });
+      return;
+    }
+    if (test.threshold === undefined) {
+      context.addIssue({ code: 'custom', path: ['threshold'], message: `required by ${test.statistic}` });
+    } else if (test.statistic.endsWith('_p') && test.threshold >= 1) {
+      const message = 'a false discovery rate: expected a number below 1, such as 0.05';
+      context.addIssue({ code: 'custom', path: ['threshold'], message });
+    }
+  });
 
 const PerformanceTest = z
   .strictObject({

@@ -51,6 +51,55 @@ describe('evidence of drift', () => {
   });
 });
 
+describe('p-values', () => {
+  const rule = { k: 1, n: 1 };
+  const P_VALUES = ['ks_p', 'anderson_darling_p', 'mann_whitney_p', 'chi_square_p', 'g_p'] as const;
+  const tests = ['prediction', 'distance', 'delay'].flatMap((subject) =>
+    P_VALUES.map((statistic) => ({ subject, statistic, threshold: 0.05 })),
+  );
+  const judge = (stream: typeof reference) =>
+    driftEvidence(rows(stream), profile, { tests, crossings: 1, rule }).evidence.filter((entry) =>
+      entry.statistic.endsWith('_p'),
+    );
+
+  it('cross at or below their threshold, and only where something moved', () => {
+    const found = judge(cases({ seed: 2, days: 1, perDay: 400, driftFromDay: 0 }));
+    const crossed = found.filter((entry) => entry.crossed).map((entry) => `${entry.subject} ${entry.statistic}`);
+    expect(crossed).toEqual(P_VALUES.map((statistic) => `prediction ${statistic}`));
+    for (const entry of found) expect(entry.crossed).toBe(entry.value <= 0.05);
+  });
+
+  it('are adjusted together: the more tests, the larger', () => {
+    const stream = cases({ seed: 5, days: 1, perDay: 400 });
+    const alone = driftEvidence(rows(stream), profile, { tests: tests.slice(0, 1), crossings: 1, rule });
+    const one = alone.evidence.find((entry) => entry.statistic === 'ks_p');
+    const together = judge(stream).find((entry) => entry.statistic === 'ks_p' && entry.subject === 'prediction');
+    expect(together?.value ?? 0).toBeGreaterThan(one?.value ?? 1);
+  });
+
+  it('seldom cry wolf, however many: of 100 windows without a change at most a few have any crossing', () => {
+    const alarmed = Array.from({ length: 100 }, (_, seed) =>
+      judge(cases({ seed: 100 + seed, days: 1, perDay: 300 })).some((entry) => entry.crossed),
+    );
+    expect(alarmed.filter(Boolean).length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('the default test', () => {
+  const rule = { k: 1, n: 1 };
+  const tests = [{ subject: 'distance', statistic: 'default' as const }];
+  const besides = (size: number) => {
+    const few = profileOf(cases({ seed: 1, days: 1, perDay: size }));
+    const { evidence } = driftEvidence(rows(), few, { tests, crossings: 1, rule });
+    return evidence.filter((entry) => entry.threshold > 0).map((entry) => [entry.statistic, entry.threshold]);
+  };
+
+  it('is a p-value against a small reference and a distance against a large one', () => {
+    expect(besides(800)).toEqual([['ks_p', 0.05]]);
+    expect(besides(1_200)).toEqual([['wasserstein', 0.1]]);
+  });
+});
+
 describe('evidence of performance', () => {
   const judge = (test: Parameters<typeof performanceEvidence>[2]) => performanceEvidence(reference, profile, test);
   const rule = { k: 1, n: 1 };

@@ -1,16 +1,8 @@
 // What one window says: every statistic with its threshold, and whether the window as a whole crossed.
 import type { Monitor } from '@headrace/definitions';
 import type { ReferenceDistribution, ReferenceProfile } from './reference-profile';
-import {
-  jensenShannon,
-  ks,
-  normedWasserstein,
-  binaryPerformance,
-  regressionPerformance,
-  binCounts,
-  psi,
-  sharesOf,
-} from '@headrace/statistics';
+import { benjaminiHochberg, binaryPerformance, defaultTest, regressionPerformance } from '@headrace/statistics';
+import { driftStatistic, isPValue, type DriftStatistic } from './drift-statistics';
 
 export type DriftRules = NonNullable<Monitor['spec']['drift']>;
 export type PerformanceRules = NonNullable<Monitor['spec']['performance']>;
@@ -45,36 +37,51 @@ export interface LabelledRow {
   readonly score: number;
 }
 
-const ALWAYS_REPORTED = ['psi', 'ks'] as const;
-type Statistic = DriftTest['statistic'];
+const ALWAYS_REPORTED: readonly DriftStatistic[] = ['psi', 'ks'];
 
-/** PSI and KS of the prediction and of every feature, and what the tests name besides. */
+interface ChosenTest {
+  readonly statistic: DriftStatistic;
+  readonly threshold: number;
+}
+
+/**
+ * PSI and KS of the prediction and of every feature, and what the tests name besides. p-values are adjusted over all tests of
+ * the window (Benjamini and Hochberg), so that many features do not cry wolf; they cross at or below their threshold,
+ * distances at or above it.
+ */
 export function driftEvidence(
   rows: readonly ScoredRow[],
   profile: ReferenceProfile,
   rules: DriftRules | undefined,
 ): JudgedEvidence {
   const tests = rules?.tests ?? [];
-  const evidence: Evidence[] = [];
+  const found: Omit<Evidence, 'crossed'>[] = [];
   const subjects = [{ ...profile.prediction, name: 'prediction' }, ...profile.features];
   for (const reference of subjects) {
     const values = valuesOf(rows, reference.name);
-    const asked = tests.filter((test) => test.subject === reference.name);
-    const statistics = new Set<Statistic>([...ALWAYS_REPORTED, ...asked.map((test) => test.statistic)]);
-    for (const statistic of statistics) {
-      const value = distance(statistic, reference, values);
-      const threshold = asked.find((test) => test.statistic === statistic)?.threshold;
-      evidence.push({
-        subject: reference.name,
-        statistic,
-        value,
-        threshold: threshold ?? 0,
-        reference: 0,
-        crossed: threshold !== undefined && value >= threshold,
-      });
+    const asked = tests.filter((test) => test.subject === reference.name).map((test) => chosen(test, reference));
+    for (const statistic of new Set([...ALWAYS_REPORTED, ...asked.map((test) => test.statistic)])) {
+      const threshold = asked.find((test) => test.statistic === statistic)?.threshold ?? 0;
+      const value = driftStatistic(statistic, reference, values);
+      found.push({ subject: reference.name, statistic, value, threshold, reference: 0 });
     }
   }
+  const adjusted = benjaminiHochberg(found.map((entry) => (isPValue(entry.statistic) ? entry.value : Number.NaN)));
+  const evidence = found.map((entry, index): Evidence => {
+    if (isPValue(entry.statistic)) {
+      const value = adjusted[index] ?? Number.NaN;
+      return { ...entry, value, crossed: value <= entry.threshold };
+    }
+    return { ...entry, crossed: entry.threshold > 0 && entry.value >= entry.threshold };
+  });
   return judged(evidence, rules?.crossings ?? 1);
+}
+
+function chosen(test: DriftTest, reference: ReferenceDistribution): ChosenTest {
+  const { statistic } = test;
+  if (statistic !== 'default') return { statistic, threshold: test.threshold ?? 0 };
+  const size = reference.counts.reduce((sum, count) => sum + count, 0);
+  return defaultTest(size, new Set(reference.sample).size);
 }
 
 /** Every performance statistic of the task beside the reference's. */
@@ -127,16 +134,6 @@ function valuesOf(rows: readonly ScoredRow[], subject: string): number[] {
     }
     return row.features[column] ?? Number.NaN;
   });
-}
-
-function distance(statistic: Statistic, reference: ReferenceDistribution, values: readonly number[]): number {
-  if (statistic === 'ks') return ks(reference.sample, values);
-  if (statistic === 'wasserstein') return normedWasserstein(reference.sample, values, reference.std);
-  // The profile counted its bins closed at the left; the window must do the same, or ties would look like drift.
-  const counts = binCounts(values, reference.innerEdges, 'left');
-  if (counts.every((count) => count === 0)) return Number.NaN;
-  const compare = statistic === 'psi' ? psi : jensenShannon;
-  return compare(sharesOf(reference.counts), sharesOf(counts));
 }
 
 function judged(evidence: readonly Evidence[], crossings: number): JudgedEvidence {

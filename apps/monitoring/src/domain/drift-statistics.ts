@@ -1,0 +1,67 @@
+// The statistics that a drift test may name, of a window against the champion's reference profile.
+import {
+  andersonDarling,
+  binCounts,
+  contingencyTest,
+  energyDistance,
+  hellinger,
+  jensenShannon,
+  ks,
+  ksTest,
+  kullbackLeibler,
+  mannWhitney,
+  normedWasserstein,
+  psi,
+  sharesOf,
+  totalVariation,
+  withoutZeros,
+} from '@headrace/statistics';
+import type { Monitor } from '@headrace/definitions';
+import type { ReferenceDistribution } from './reference-profile';
+
+type Named = NonNullable<Monitor['spec']['drift']>['tests'][number]['statistic'];
+export type DriftStatistic = Exclude<Named, 'default'>;
+
+/** Of the values themselves: the profile has at most 1,000 of the reference's. */
+const OF_VALUES: Partial<
+  Record<DriftStatistic, (reference: ReferenceDistribution, values: readonly number[]) => number>
+> = {
+  ks: (reference, values) => ks(reference.sample, values),
+  wasserstein: (reference, values) => normedWasserstein(reference.sample, values, reference.std),
+  energy: (reference, values) => energyDistance(reference.sample, values),
+  ks_p: (reference, values) => ksTest(reference.sample, values).pValue,
+  anderson_darling_p: (reference, values) => andersonDarling(reference.sample, values).pValue,
+  mann_whitney_p: (reference, values) => mannWhitney(reference.sample, values).pValue,
+};
+
+/** Of the counts in the profile's bins: of the whole reference. */
+const OF_COUNTS: Partial<Record<DriftStatistic, (reference: readonly number[], window: readonly number[]) => number>> =
+  {
+    psi: (reference, window) => psi(sharesOf(reference), sharesOf(window)),
+    js: (reference, window) => jensenShannon(sharesOf(reference), sharesOf(window)),
+    hellinger: (reference, window) => hellinger(sharesOf(reference), sharesOf(window)),
+    total_variation: (reference, window) => totalVariation(sharesOf(reference), sharesOf(window)),
+    kullback_leibler: (reference, window) =>
+      kullbackLeibler(withoutZeros(sharesOf(reference)), withoutZeros(sharesOf(window))),
+    chi_square_p: (reference, window) => contingencyTest(reference, window).pValue,
+    g_p: (reference, window) => contingencyTest(reference, window, 'log-likelihood').pValue,
+  };
+
+/** Whether small values speak for drift. */
+export function isPValue(statistic: string): boolean {
+  return statistic.endsWith('_p');
+}
+
+/** NaN without values. */
+export function driftStatistic(
+  statistic: DriftStatistic,
+  reference: ReferenceDistribution,
+  values: readonly number[],
+): number {
+  const ofValues = OF_VALUES[statistic];
+  if (ofValues) return ofValues(reference, values);
+  // The profile counted its bins closed at the left; the window must do the same, or ties would look like drift.
+  const counts = binCounts(values, reference.innerEdges, 'left');
+  if (counts.every((count) => count === 0)) return Number.NaN;
+  return OF_COUNTS[statistic]?.(reference.counts, counts) ?? Number.NaN;
+}

@@ -6,6 +6,7 @@ import { addLogCommands } from './commands/log-commands';
 import { describeWindow } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
+import { addReplayCommand } from './commands/replay';
 import { addRolloutCommand } from './commands/rollout';
 import { runUp } from './commands/up';
 import { Clients, connect, explain } from './connection';
@@ -275,6 +276,8 @@ features
 addLogCommands(program, withClients);
 
 addDlqCommands(program);
+
+addReplayCommand(program);
 
 program
   .command('audit')

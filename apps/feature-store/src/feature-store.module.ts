@@ -10,7 +10,7 @@ import {
 } from '@headrace/definition-store';
 import { grpcService } from '@headrace/grpc';
 import { messagingMigrations, MessagingModule } from '@headrace/messaging';
-import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
+import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
 import { CreateFeatureStore1765000000000 } from './database/migrations/1765000000000-create-feature-store';
 import { FinalRecords1765000000001 } from './database/migrations/1765000000001-final-records';
@@ -69,11 +69,12 @@ class FeatureStoreCoreModule {}
   imports: [
     DatabaseModule.forService(definitionTables, migrations),
     MessagingModule.forServiceAsync({
-      inject: [SETTINGS, LOGGER],
-      useFactory: (settings: FeatureStoreSettings, logger: Logger) => ({
+      inject: [SETTINGS, LOGGER, REPLAY_SCHEMA],
+      useFactory: (settings: FeatureStoreSettings, logger: Logger, replaySchema: string | null) => ({
         service: 'feature-store',
         brokers: settings.KAFKA_BROKERS.split(','),
         logger,
+        replay: replaySchema !== null,
       }),
     }),
     DefinitionStoreModule.forService({

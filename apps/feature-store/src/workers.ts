@@ -1,4 +1,4 @@
-import { exclusively, LOGGER, Repeating, type Logger } from '@headrace/service-kit';
+import { exclusively, LOGGER, REPLAY_SCHEMA, Repeating, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { DefinitionReader } from '@headrace/definition-store';
@@ -21,6 +21,7 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   constructor(
     @Inject(LOGGER) logger: Logger,
+    @Inject(REPLAY_SCHEMA) private readonly replaySchema: string | null,
     private readonly source: DataSource,
     private readonly definitions: DefinitionReader,
     private readonly views: KnownViews,
@@ -43,6 +44,7 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
   }
 
   onApplicationBootstrap(): void {
+    if (this.replaySchema !== null) return;
     void this.definitions.ready.then(() => this.loops.forEach((loop) => loop.start()));
   }
 
@@ -51,7 +53,7 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
   }
 
   /** Records that no read within the retention can need: a read sees the watermark in the same snapshot. */
-  private async prune(): Promise<void> {
+  async prune(): Promise<void> {
     const progress = await readProgress(this.source);
     for (const { id, view } of await this.views.ofIds(this.source, await servingVersions(this.source))) {
       const watermark = progress.get(view.stream)?.watermark;

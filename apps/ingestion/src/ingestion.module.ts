@@ -16,6 +16,7 @@ import { Global, Module } from '@nestjs/common';
 import { DatasetVersionRow } from './database/dataset-version.table';
 import { DatasetVersions } from './database/dataset-versions.repository';
 import { CreateIngestion1765000000000 } from './database/migrations/1765000000000-create-ingestion';
+import { DateSeenEvents1765000000010 } from './database/migrations/1765000000010-date-seen-events';
 import { faultsOf } from './domain/definition-faults';
 import { KnownStreams } from './known-streams';
 import { RetrainingRequestedHandler } from './events-in/retraining-requested.handler';
@@ -23,18 +24,25 @@ import { UpstreamRecordsHandler } from './events-in/upstream-records.handler';
 import { IngestionGrpc } from './grpc-in/ingestion.service';
 import type { IngestionSettings } from './ingestion.config';
 import { DatasetCommitsTimer } from './timers/dataset-commits.timer';
+import { RetentionTimer } from './timers/retention.timer';
 import { WatermarksTimer } from './timers/watermarks.timer';
 import { AcceptRecords } from './use-cases/accept-records';
 import { AnnounceWatermark } from './use-cases/announce-watermark';
 import { CommitDatasetVersion } from './use-cases/commit-dataset-version';
 import { CommitDueVersions } from './use-cases/commit-due-versions';
 import { CountStreams } from './use-cases/count-streams';
+import { ForgetTheOld } from './use-cases/forget-the-old';
 import { WriteDatasetFiles } from './use-cases/write-dataset-files';
 
 const INGESTION_GRPC = Symbol('INGESTION_GRPC');
 
 const tables = [...definitionTables, DatasetVersionRow];
-const migrations = [...messagingMigrations, ...definitionMigrations, CreateIngestion1765000000000];
+const migrations = [
+  ...messagingMigrations,
+  ...definitionMigrations,
+  CreateIngestion1765000000000,
+  DateSeenEvents1765000000010,
+];
 
 const handlers = [UpstreamRecordsHandler, RetrainingRequestedHandler];
 const useCases = [
@@ -43,10 +51,11 @@ const useCases = [
   CommitDatasetVersion,
   CommitDueVersions,
   CountStreams,
+  ForgetTheOld,
   WriteDatasetFiles,
 ];
 const repositories = [DatasetVersions];
-const timers = [DatasetCommitsTimer, WatermarksTimer];
+const timers = [DatasetCommitsTimer, WatermarksTimer, RetentionTimer];
 
 const grpc = {
   provide: INGESTION_GRPC,

@@ -10,8 +10,10 @@ import type {
 } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import { LOG_READER, type LogEvent, type LogReader, UNIT_OF_WORK, type UnitOfWork } from '@headrace/messaging';
 import { eventually, uniqueName } from '@headrace/testing';
+import { DataSource } from 'typeorm';
 import { requestCommit } from '../src/database/commit-requests.repository';
 import { columnsOf, parseManifest, RepeatFilter } from '../src/domain/dataset';
+import { ForgetTheOld } from '../src/use-cases/forget-the-old';
 import { WriteDatasetFiles } from '../src/use-cases/write-dataset-files';
 import { streamOf } from './builders';
 import { IngestionSite, RunningIngestion } from './running-ingestion';
@@ -215,6 +217,51 @@ describe('ingestion on the real Kafka and Postgres', () => {
       expect(names).toEqual([]);
     });
   });
+
+  it('forgets identities and windows beyond the retention, and nothing younger', async () => {
+    const name = uniqueName('old-orders');
+    const upstream = await Upstream.open(`upstream.${name}`, 1);
+    await service.apply(ordersStream(name));
+    const counted = (total: number) =>
+      eventually(async () => {
+        const { accepted, duplicates } = await service.counts(name);
+        expect(accepted + duplicates).toBe(total);
+      }, PATIENCE);
+    await upstream.publish([goodOrder(1), goodOrder(2)]);
+    await counted(2);
+    const database = service.app.get(DataSource);
+    const day = 86_400_000_000;
+    await database.query(
+      `UPDATE seen_events SET seen_at = now() - interval '61 days' WHERE stream = $1 AND event_id LIKE $2`,
+      [name, '%order-1'],
+    );
+    const windows = async (stream: string): Promise<number[]> =>
+      (
+        await database.query<{ start: number }[]>(
+          'SELECT start_micros::float8 AS start FROM quality_windows WHERE stream = $1 ORDER BY start_micros',
+          [stream],
+        )
+      ).map(({ start }) => start);
+    const addWindows = (stream: string, starts: readonly number[]): Promise<unknown> =>
+      database.query(
+        'INSERT INTO quality_windows SELECT $1, start, start + 600000000, 1, 0 FROM unnest($2::bigint[]) AS start',
+        [stream, starts],
+      );
+    const [present = 0] = await windows(name);
+    await addWindows(name, [present - 59 * day, present - 61 * day, present - 400 * day]);
+    // One record that is dated in the far future makes nothing of today old.
+    const dated = uniqueName('dated');
+    const today = Date.now() * 1_000;
+    await addWindows(dated, [today - 59 * day, today - 61 * day, today + 10_000 * day]);
+    await service.app.get(ForgetTheOld).run();
+    expect(await windows(name)).toEqual([present - 59 * day, present]);
+    expect(await windows(dated)).toEqual([today - 59 * day, today + 10_000 * day]);
+    // A repeat of the one that is remembered is dropped; the other one counts as new.
+    await upstream.publish([goodOrder(1), goodOrder(2)]);
+    await counted(4);
+    expect(await service.counts(name)).toMatchObject({ accepted: 3, duplicates: 1 });
+    await upstream.close();
+  }, 60_000);
 
   it('commits what is new when newest data is asked for', async () => {
     const name = uniqueName('asked');

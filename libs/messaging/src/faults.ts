@@ -23,6 +23,7 @@ const SYSTEM_CODES = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
+const NAMES = new Set(['QueryRunnerAlreadyReleasedError', 'BrokerSilent']);
 /** pg and TypeORM give no code for these. */
 const MESSAGES = [
   'Connection terminated',
@@ -49,8 +50,7 @@ function isTransientItself(error: object): boolean {
     if (SYSTEM_CODES.has(code) || SQL_STATES.has(code)) return true;
     if (code.length === 5 && SQL_CLASSES.some((prefix) => code.startsWith(prefix))) return true;
   }
-  if (typeof name === 'string' && (name.startsWith('KafkaJS') || name === 'QueryRunnerAlreadyReleasedError'))
-    return true;
+  if (typeof name === 'string' && (name.startsWith('KafkaJS') || NAMES.has(name))) return true;
   return typeof message === 'string' && MESSAGES.some((text) => message.includes(text));
 }
 

@@ -1,7 +1,8 @@
-import type { DataSource } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 import type { HangWatch } from './hang-watch';
 import type { MessagingLogger } from './logger';
 import type { Tuning } from './options';
+import type { OutboxEvent } from './outbox';
 import type { GroupRoutes } from './routes';
 
 /** What everything that works for one consumer group shares. */
@@ -14,4 +15,8 @@ export interface GroupContext {
   readonly tuning: Tuning;
   readonly logger: MessagingLogger;
   readonly hangWatch: HangWatch;
+  /** Where published events go with the transaction. A replay has one that sends nothing. */
+  readonly writeOutbox: (runner: QueryRunner, rows: readonly OutboxEvent[]) => Promise<void>;
+  /** Told what became of events when their transaction has committed. */
+  readonly settled?: (topic: string, type: string, outcome: string, count: number) => void;
 }

@@ -44,7 +44,11 @@ export class Handling {
     private readonly runner: QueryRunner,
     private readonly id: PartitionId,
   ) {
-    this.observations = new Observations(context.group);
+    const { settled } = context;
+    this.observations = new Observations(
+      context.group,
+      settled && ((type, outcome, count) => settled(id.topic, type, outcome, count)),
+    );
   }
 
   /** Sequences to write with the position. */

@@ -32,5 +32,6 @@ export {
 export type { TopicSubscriptions } from './topic-subscriptions';
 export type { Brokers, EventLog, LogBroker, LogMessage, TopicConfig, TopicState } from './log/port';
 export { MemoryBroker } from './memory/memory-broker';
+export type { PartitionOffset, ReplayedPartition, ReplayRequest, ReplaySummary } from './replay/replay-types';
 export type { TopicDifference } from './topic-check';
 export { ensureTopics } from './topics';

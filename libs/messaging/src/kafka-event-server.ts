@@ -2,6 +2,7 @@ import { Server, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { KAFKA_TRANSPORT, type Binding } from './handlers';
 import type { MessagingRuntime } from './messaging-runtime';
+import type { ReplayRequest, ReplaySummary } from './replay/replay-types';
 
 /**
  * Nest transport strategy: `app.connectMicroservice({ strategy: app.get(KafkaEventServer) })`. Guards, pipes and
@@ -41,6 +42,17 @@ export class KafkaEventServer extends Server {
   /** Resolves when every group that has topics consumes. */
   whenReady(): Promise<void> {
     return this.runtime.whenReady();
+  }
+
+  /** For /readyz: what handling events waits for now. */
+  notReady(): string | undefined {
+    const { ready, reasons } = this.runtime.status.status();
+    return ready ? undefined : reasons.join('; ');
+  }
+
+  /** Only in a process that was started to replay (MessagingOptions.replay), after it listens. */
+  replay(request: ReplayRequest, signal: AbortSignal): Promise<ReplaySummary> {
+    return this.runtime.replay(request, signal);
   }
 
   close(): Promise<void> {

@@ -7,6 +7,7 @@ import { LogBulkPublisher } from './bulk-publisher';
 import { checkTables } from './database';
 import { asError, isTransient, messageOf } from './faults';
 import { StatusBoard } from './group-status';
+import type { GroupContext } from './group-context';
 import { GroupSupervisor } from './group-supervisor';
 import { HangWatch } from './hang-watch';
 import type { Binding } from './handlers';
@@ -14,13 +15,17 @@ import type { EventLog } from './log/port';
 import { EventLogReader } from './log-reader';
 import { LogWriter } from './log-writer';
 import { silentLogger, type MessagingLogger } from './logger';
-import { defaultTuning, type MessagingOptions, type Tuning } from './options';
+import { bulkPatienceMs, checkedTuning, type MessagingOptions, type Tuning } from './options';
 import { openLog } from './open-log';
+import { writeOutbox } from './outbox';
 import { OutboxRelay } from './outbox-relay';
 import { GroupRoutes, type Invoke } from './routes';
 import { TopicSelection } from './topic-subscriptions';
 import { establishTopics, staticTopics } from './topics';
-import type { UnitOfWork } from './types';
+import { GroupReplay } from './replay/group-replay';
+import type { ReplayRequest, ReplaySummary } from './replay/replay-types';
+import { Withheld } from './replay/withheld';
+import type { BulkPublisher, UnitOfWork } from './types';
 import { PostgresUnitOfWork } from './unit-of-work';
 
 const START = 'messaging';
@@ -28,7 +33,7 @@ const START = 'messaging';
 export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly status = new StatusBoard();
   readonly selection = new TopicSelection();
-  readonly bulkPublisher: LogBulkPublisher;
+  readonly bulkPublisher: BulkPublisher;
   readonly logReader: EventLogReader;
   private readonly service: string;
   private readonly logger: MessagingLogger;
@@ -37,6 +42,8 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
   private readonly outboxWriter: LogWriter;
   private readonly bulkWriter: LogWriter;
   private readonly relay: OutboxRelay | undefined;
+  /** Of a process that replays: where everything ends that it would publish. */
+  private readonly withheld: Withheld | undefined;
   private readonly hangWatch: HangWatch;
   private readonly groups = new Map<string, GroupRoutes>();
   private readonly supervisors = new Map<string, GroupSupervisor>();
@@ -51,23 +58,25 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
   ) {
     this.service = options.service;
     this.logger = options.logger ?? silentLogger;
-    this.tuning = { ...defaultTuning, ...options.tuning };
+    this.tuning = checkedTuning(options.tuning);
     const { service, logger, status } = this;
     this.hangWatch = new HangWatch(service, this.tuning.eventLoopHangMs, logger);
     this.log = openLog(options.brokers, `headrace-${service}`, logger);
     this.outboxWriter = new LogWriter(this.log);
-    this.bulkWriter = new LogWriter(this.log);
-    this.bulkPublisher = new LogBulkPublisher(this.bulkWriter, service);
+    this.bulkWriter = new LogWriter(this.log, bulkPatienceMs(this.tuning));
+    this.withheld = options.replay === true ? new Withheld() : undefined;
+    this.bulkPublisher = this.withheld ?? new LogBulkPublisher(this.bulkWriter, service);
     this.logReader = new EventLogReader(this.log, service, logger);
     const idleMs = this.tuning.idleInTransactionMs;
-    this.relay =
-      dataSource && new OutboxRelay({ dataSource, writer: this.outboxWriter, service, logger, status, idleMs });
+    if (dataSource && !this.withheld) {
+      this.relay = new OutboxRelay({ dataSource, writer: this.outboxWriter, service, logger, status, idleMs });
+    }
     this.selection.onChange((group) => this.supervisors.get(group)?.changed());
   }
 
   get unitOfWork(): UnitOfWork {
     if (!this.dataSource) throw new Error(`service ${this.service} has no DataSource, so no unit of work`);
-    return new PostgresUnitOfWork(this.dataSource, this.service, this.tuning.idleInTransactionMs);
+    return new PostgresUnitOfWork(this.dataSource, this.service, this.tuning.idleInTransactionMs, this.writeOutbox);
   }
 
   bind(binding: Binding, invoke: Invoke): void {
@@ -84,9 +93,25 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
 
   /** Begins in the background: a service is up, but not ready, while the broker or the database is away. */
   consume(): void {
+    if (this.withheld) return;
     this.consuming ??= this.startGroups().catch((error: unknown) => {
       this.fail(asError(error));
     });
+  }
+
+  /** Handles what stands on the log once more, for one group, with what it publishes withheld. */
+  async replay(request: ReplayRequest, signal: AbortSignal): Promise<ReplaySummary> {
+    const { dataSource, service, tuning, logger, log, withheld } = this;
+    if (!withheld || !dataSource) throw new Error(`service ${service} was not started to replay`);
+    const routes = this.groups.get(request.group);
+    if (!routes) {
+      throw new RangeError(
+        `service ${service} has no group ${request.group}: it has ${[...this.groups.keys()].join(', ')}`,
+      );
+    }
+    this.checkSelection();
+    await checkTables(dataSource);
+    return new GroupReplay({ dataSource, service, tuning, logger, log, withheld, routes }, request, signal).run();
   }
 
   async whenReady(): Promise<void> {
@@ -156,12 +181,16 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     if (clusterId === undefined) return;
     this.hangWatch.start(dataSource);
     for (const [group, routes] of this.groups) {
-      const context = { group, service, clusterId, dataSource, routes, tuning, logger, hangWatch: this.hangWatch };
+      const { hangWatch, writeOutbox } = this;
+      const context = { group, service, clusterId, dataSource, routes, tuning, logger, hangWatch, writeOutbox };
       const supervisor = new GroupSupervisor(context, this.log, this.status, (error) => this.fail(error));
       this.supervisors.set(group, supervisor);
       supervisor.start();
     }
   }
+
+  private readonly writeOutbox: GroupContext['writeOutbox'] = (runner, rows) =>
+    this.withheld ? this.withheld.take(rows) : writeOutbox(runner, rows);
 
   private checkSelection(): void {
     for (const group of this.selection.groups()) {

@@ -8,7 +8,10 @@ export class Observations {
   /** Event times of each type, microseconds. */
   private readonly times = new Map<string, number[]>();
 
-  constructor(private readonly group: string) {}
+  constructor(
+    private readonly group: string,
+    private readonly tell?: (type: string, outcome: string, count: number) => void,
+  ) {}
 
   settled(type: string, outcome: string, timeMicros?: number): void {
     this.count(type, outcome);
@@ -26,7 +29,10 @@ export class Observations {
   commit(): void {
     const { group } = this;
     const now = Date.now() * 1000;
-    for (const { type, outcome, count } of this.outcomes.values()) metrics.handled.inc({ group, type, outcome }, count);
+    for (const { type, outcome, count } of this.outcomes.values()) {
+      metrics.handled.inc({ group, type, outcome }, count);
+      this.tell?.(type, outcome, count);
+    }
     for (const reason of this.deadLetters) metrics.deadLetters.inc({ group, reason });
     for (const [type, times] of this.times) {
       const age = metrics.age.labels(group, type);

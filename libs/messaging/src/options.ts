@@ -10,6 +10,11 @@ export interface MessagingOptions {
   /** Called once when consuming cannot go on. Default: logs and ends the process with exit code 1. */
   readonly onFatal?: (error: Error) => void;
   readonly tuning?: Partial<Tuning>;
+  /**
+   * The process rebuilds state from the log in a schema of its own (KafkaEventServer.replay): it joins no group and
+   * publishes nothing.
+   */
+  readonly replay?: boolean;
 }
 
 export interface Tuning {
@@ -69,3 +74,42 @@ export const defaultTuning: Tuning = {
   lingerMs: 25,
   shutdownMs: 10_000,
 };
+
+/**
+ * How long a handler waits for acknowledgements of what it publishes in bulk. Shorter than what ends its transaction and
+ * its call: an outage of the broker is a reason to come again, never a fault of the event.
+ */
+export function bulkPatienceMs({ handlerDeadlineMs, idleInTransactionMs }: Tuning): number {
+  return Math.min(10_000, handlerDeadlineMs / 2, idleInTransactionMs / 2);
+}
+
+/** The defaults with what is set otherwise; throws one error that names every setting that cannot work. */
+export function checkedTuning(set: Partial<Tuning> = {}): Tuning {
+  const tuning: Tuning = { ...defaultTuning, ...set };
+  const faults: string[] = [];
+  for (const [name, value] of Object.entries(tuning) as [keyof Tuning, number][]) {
+    const least = MAY_BE_ZERO.has(name) ? 0 : 1;
+    if (!(value >= least)) faults.push(`${name}: expected a number from ${least}, got ${value}`);
+  }
+  const { heartbeatMs, sessionTimeoutMs, backoffMinMs, backoffMaxMs } = tuning;
+  if (heartbeatMs >= sessionTimeoutMs) {
+    faults.push(
+      `heartbeatMs: expected less than sessionTimeoutMs (${sessionTimeoutMs}), better a third of it, got ${heartbeatMs}: ` +
+        'the group would lose its partitions between two heartbeats',
+    );
+  }
+  if (backoffMinMs > backoffMaxMs) {
+    faults.push(`backoffMinMs: expected at most backoffMaxMs (${backoffMaxMs}), got ${backoffMinMs}`);
+  }
+  if (faults.length > 0) throw new RangeError(`messaging cannot start, its tuning is wrong:\n  ${faults.join('\n  ')}`);
+  return tuning;
+}
+
+const MAY_BE_ZERO: ReadonlySet<keyof Tuning> = new Set([
+  'eventLoopHangMs',
+  'backoffMinMs',
+  'backoffMaxMs',
+  'topicsDebounceMs',
+  'lingerMs',
+  'shutdownMs',
+]);

@@ -10,7 +10,6 @@ import { HandlerTransaction } from './handler-transaction';
 import { failureOf, failureOfOutcome, Handling, type Failure } from './handling';
 import { argumentOf, classify, nameOf, type Handled } from './items';
 import { metrics } from './metrics';
-import { writeOutbox } from './outbox';
 import { settleRedriven } from './redrive';
 import { dueOffsets, lockParked, markDead, postpone, unpark, type ParkedEvent } from './parked';
 import type { PartitionId } from './positions';
@@ -40,6 +39,14 @@ export class ParkedRetrier {
     await this.running;
   }
 
+  /** Tries all that waits, again and again, until nothing of it succeeds any more. Not while it is started. */
+  async exhaust(signal: AbortSignal): Promise<void> {
+    const { dataSource, group } = this.context;
+    do {
+      await dataSource.query(`UPDATE parked_events SET next_try_at = now() WHERE consumer_group = $1`, [group]);
+    } while (await this.round(signal));
+  }
+
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     let failures = 0;
@@ -60,16 +67,19 @@ export class ParkedRetrier {
     }
   }
 
-  /** Goes on while events succeed: what waited behind them becomes due. */
-  private async round(signal: AbortSignal): Promise<void> {
+  /** Goes on while events succeed: what waited behind them becomes due. True when one did. */
+  private async round(signal: AbortSignal): Promise<boolean> {
+    let applied = false;
     for (let progress = true; progress && !signal.aborted;) {
       progress = false;
       const due = await this.due();
       for (const event of due) {
-        if (signal.aborted) return;
+        if (signal.aborted) return applied;
         if (await this.retry(event, event.offset)) progress = true;
       }
+      applied ||= progress;
     }
+    return applied;
   }
 
   private async due(): Promise<(PartitionId & { offset: number })[]> {
@@ -149,7 +159,7 @@ export class ParkedRetrier {
       await unpark(runner, id, offset);
       if (parked.record.redriveOf !== undefined) await settleRedriven(runner, id, parked.record, handling);
       await forgetAttempts(runner, id, offset, offset + 1);
-      await writeOutbox(runner, handling.outgoing);
+      await this.context.writeOutbox(runner, handling.outgoing);
       return true;
     });
     if (applied) handling?.observations.commit();
@@ -181,7 +191,7 @@ export class ParkedRetrier {
         if (parked.blocksKey) await markDead(runner, id, offset);
         else await unpark(runner, id, offset);
         await forgetAttempts(runner, id, offset, offset + 1);
-        await writeOutbox(runner, handling.outgoing);
+        await this.context.writeOutbox(runner, handling.outgoing);
         return;
       }
       const waitsFor = failure.kind === 'not-yet' ? failure.waitsFor : 'another try after a fault';

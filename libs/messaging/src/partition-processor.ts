@@ -8,7 +8,6 @@ import type { GroupContext } from './group-context';
 import { Handling, Undone, type Failure } from './handling';
 import { classify, nameOf } from './items';
 import { metrics } from './metrics';
-import { writeOutbox } from './outbox';
 import { park } from './parked';
 import { describe, lockPosition, movePosition, type PartitionId } from './positions';
 import { chunks, halves, isolate, type Slice } from './slice';
@@ -207,7 +206,7 @@ export class PartitionProcessor {
   }
 
   private async finish(runner: QueryRunner, handling: Handling, slice: Slice): Promise<void> {
-    await writeOutbox(runner, handling.outgoing);
+    await this.context.writeOutbox(runner, handling.outgoing);
     await movePosition(runner, this.id, slice.start, slice.end, handling.sequences);
   }
 

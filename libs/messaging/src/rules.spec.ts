@@ -3,6 +3,7 @@ import { backoffMs } from './backoff';
 import { deadLetterRow } from './dead-letters';
 import { isTransient } from './faults';
 import { batches } from './log-writer';
+import { bulkPatienceMs, checkedTuning, defaultTuning } from './options';
 import { SHARDS, shardOf } from './outbox';
 import { positionFault } from './positions';
 import { GroupRoutes } from './routes';
@@ -172,5 +173,40 @@ describe('a wake signal', () => {
     const waiting = signal.wait(60_000);
     signal.wake();
     await waiting;
+  });
+});
+
+describe('tuning', () => {
+  it('is the default where nothing is set', () => {
+    expect(checkedTuning({})).toEqual(defaultTuning);
+    expect(checkedTuning({ chunkSize: 7 }).chunkSize).toBe(7);
+  });
+
+  it('is refused when members would lose their partitions between two heartbeats', () => {
+    expect(() => checkedTuning({ heartbeatMs: 10_000 })).toThrow(
+      'heartbeatMs: expected less than sessionTimeoutMs (10000), better a third of it, got 10000',
+    );
+    expect(() => checkedTuning({ sessionTimeoutMs: 900 })).toThrow(
+      'heartbeatMs: expected less than sessionTimeoutMs (900)',
+    );
+  });
+
+  it('is refused with every setting that cannot work, by its name', () => {
+    const faults = expect(() =>
+      checkedTuning({ chunkSize: 0, maxAttempts: Number.NaN, backoffMinMs: 9, backoffMaxMs: 8 }),
+    );
+    faults.toThrow(
+      /chunkSize: expected a number from 1, got 0\n.*maxAttempts: .*got NaN\n.*backoffMinMs: .*backoffMaxMs/,
+    );
+  });
+
+  it('lets a handler wait for the broker less than what ends its call or its transaction', () => {
+    for (const tuning of [
+      defaultTuning,
+      checkedTuning({ handlerDeadlineMs: 600 }),
+      checkedTuning({ idleInTransactionMs: 300 }),
+    ]) {
+      expect(bulkPatienceMs(tuning)).toBeLessThan(Math.min(tuning.handlerDeadlineMs, tuning.idleInTransactionMs));
+    }
   });
 });

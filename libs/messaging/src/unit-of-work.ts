@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { inTransaction } from './database';
 import { HandlerTransaction } from './handler-transaction';
+import type { GroupContext } from './group-context';
 import { writeOutbox, type OutboxEvent } from './outbox';
 import type { Transaction, UnitOfWork } from './types';
 
@@ -9,6 +10,7 @@ export class PostgresUnitOfWork implements UnitOfWork {
     private readonly dataSource: DataSource,
     private readonly service: string,
     private readonly idleInTransactionMs: number,
+    private readonly write: GroupContext['writeOutbox'] = writeOutbox,
   ) {}
 
   run<R>(work: (transaction: Transaction) => Promise<R>): Promise<R> {
@@ -20,7 +22,7 @@ export class PostgresUnitOfWork implements UnitOfWork {
       const transaction = new HandlerTransaction(runner, this.service, undefined, outgoing);
       try {
         const result = await work(transaction);
-        await writeOutbox(runner, outgoing);
+        await this.write(runner, outgoing);
         return result;
       } finally {
         transaction.close();

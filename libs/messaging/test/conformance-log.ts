@@ -124,6 +124,31 @@ export function logConformance(brokers: () => Brokers): void {
     await other.close();
   }, 30_000);
 
+  it('knows where each partition stood at a moment', async () => {
+    await send([0, 1, 2].flatMap((partition) => [{ ...message(topic, 'k'), partition }]));
+    await eventually(async () => expect(await wholeTopic(log, topic)).toHaveLength(3));
+    const written = Math.max(...(await wholeTopic(log, topic)).map(({ timestampMs }) => timestampMs));
+    // The next moment: records carry milliseconds.
+    await eventually(() => expect(Date.now()).toBeGreaterThan(written));
+    await send([{ ...message(topic, 'k'), partition: 1 }]);
+    const sorted = async (at: number) => [...(await log.offsetsAt(topic, at))].sort(([a], [b]) => a - b);
+    expect(await sorted(0)).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+    ]);
+    expect(await sorted(written + 1)).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 1],
+    ]);
+    expect(await sorted(Date.now() + 60_000)).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 1],
+    ]);
+  }, 30_000);
+
   it('gives a batch again until it is moved on, from where it was moved to', async () => {
     await send(Array.from({ length: 10 }, (_, index) => message(topic, 'k', String(index))));
     const fetched: number[] = [];

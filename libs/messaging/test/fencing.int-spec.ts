@@ -14,6 +14,7 @@ import type { Observable } from 'rxjs';
 import type { DataSource } from 'typeorm';
 import { inTransaction } from '../src/database';
 import { HangWatch } from '../src/hang-watch';
+import { writeOutbox } from '../src/outbox';
 import { PartitionProcessor } from '../src/partition-processor';
 import { lockPosition } from '../src/positions';
 import { GroupRoutes } from '../src/routes';
@@ -99,6 +100,7 @@ describe('the position in the database', () => {
         tuning: defaultTuning,
         logger: silentLogger,
         hangWatch: new HangWatch(SERVICE, 0, silentLogger),
+        writeOutbox,
       },
       topic,
       partition,
@@ -147,7 +149,11 @@ describe('the position in the database', () => {
         { group: SERVICE, topic, partition },
         { idleInTransactionMs: 300, statementMs: 60_000 },
       );
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const [{ pid = 0 } = {}] = (await runner.query('SELECT pg_backend_pid() AS pid')) as { pid?: number }[];
+      // Stands still, with the transaction open, until the database has had enough of it.
+      await eventually(async () =>
+        expect(await dataSource.query('SELECT pid FROM pg_stat_activity WHERE pid = $1', [pid])).toEqual([]),
+      );
       await runner.query('SELECT 1');
     });
     await expect(stuck).rejects.toThrow();

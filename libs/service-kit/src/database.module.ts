@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { DatabaseSettings } from './config';
 import type { Logger } from './logging';
-import { LOGGER, SERVICE_NAME, SETTINGS } from './service-kit.module';
+import { LOGGER, REPLAY_SCHEMA, SERVICE_NAME, SETTINGS } from './service-kit.module';
 
 type Tables = Exclude<DataSourceOptions['entities'], undefined>;
 type Migrations = Exclude<DataSourceOptions['migrations'], undefined>;
@@ -24,13 +24,15 @@ export function schemaOf(service: string): string {
  */
 export async function openDatabase(options: {
   readonly service: string;
+  /** Default: that of the service. */
+  readonly schema?: string;
   readonly url: string;
   readonly poolSize: number;
   readonly tables: Tables;
   readonly migrations: Migrations;
   readonly logger: Pick<Logger, 'warn'>;
 }): Promise<DataSource> {
-  const schema = schemaOf(options.service);
+  const schema = options.schema ?? schemaOf(options.service);
   const lock = createHash('sha256').update(`headrace migrations ${schema}`).digest().readInt32BE(0);
   const client = await connectWhenUp(options.url, options.logger);
   try {
@@ -85,10 +87,11 @@ export class DatabaseModule implements OnApplicationShutdown {
       providers: [
         {
           provide: DataSource,
-          inject: [SERVICE_NAME, SETTINGS, LOGGER],
-          useFactory: (service: string, settings: DatabaseSettings, logger: Logger) =>
+          inject: [SERVICE_NAME, SETTINGS, LOGGER, REPLAY_SCHEMA],
+          useFactory: (service: string, settings: DatabaseSettings, logger: Logger, replaySchema: string | null) =>
             openDatabase({
               service,
+              schema: replaySchema ?? schemaOf(service),
               url: settings.DATABASE_URL,
               poolSize: settings.DATABASE_POOL_SIZE,
               tables,

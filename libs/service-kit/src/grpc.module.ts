@@ -10,7 +10,7 @@ import {
 import type { BaseSettings } from './config';
 import type { Logger } from './logging';
 import { Readiness } from './readiness';
-import { LOGGER, SETTINGS } from './service-kit.module';
+import { LOGGER, REPLAY_SCHEMA, SETTINGS } from './service-kit.module';
 
 const GRPC_SERVICES = Symbol('GRPC_SERVICES');
 
@@ -23,6 +23,7 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
     @Inject(GRPC_SERVICES) private readonly services: GrpcService[],
     @Inject(SETTINGS) private readonly settings: BaseSettings,
     @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(REPLAY_SCHEMA) private readonly replaySchema: string | null,
     private readonly tokens: TokenTable,
     private readonly readiness: Readiness,
   ) {}
@@ -39,6 +40,7 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    if (this.replaySchema !== null) return;
     this.readiness.register('grpc', () => (this.running ? undefined : 'the gRPC server is not bound yet'));
     this.running = await startGrpcServer({
       host: this.settings.GRPC_HOST,

@@ -1,12 +1,12 @@
 import type { LoggerService } from '@nestjs/common';
 import { spanRecorder, traceIdOf } from '@headrace/tracing';
-import { pino, type Logger } from 'pino';
+import { destination, pino, type Logger, type LoggerOptions } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** One JSON line an entry, on stdout. What is logged inside of a span carries its trace's id. */
-export function createLogger(service: string, level: string): Logger {
-  return pino({
+/** One JSON line an entry, on stdout unless that is for a command's result. What is logged inside of a span carries its trace's id. */
+export function createLogger(service: string, level: string, to: 'stdout' | 'stderr' = 'stdout'): Logger {
+  const options: LoggerOptions = {
     level,
     base: { service },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
@@ -15,7 +15,8 @@ export function createLogger(service: string, level: string): Logger {
       return context === undefined ? {} : { trace_id: traceIdOf(context) };
     },
     formatters: { level: (label) => ({ level: label }) },
-  });
+  };
+  return to === 'stdout' ? pino(options) : pino(options, destination({ fd: 2, sync: true }));
 }
 
 /** Nest's own words through the same logger. */

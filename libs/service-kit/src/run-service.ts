@@ -5,8 +5,11 @@ import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { collectDefaultMetrics } from 'prom-client';
 import type { z } from 'zod';
-import { readConfig, type BaseSettings, type ServiceConfig } from './config';
+import { readConfig, type BaseSettings, type DatabaseSettings, type ServiceConfig } from './config';
 import { createLogger, NestLogger, type Logger } from './logging';
+import { Readiness } from './readiness';
+import { parseReplayArguments } from './replay-arguments';
+import { runReplay, type Replayable } from './replay-command';
 import { ServiceKitModule } from './service-kit.module';
 
 /** A collector that is away must not hold a shutdown up. */
@@ -15,9 +18,19 @@ const SPANS_FLUSH_MS = 3_000;
 @Module({})
 class RootModule {}
 
+/** A transport strategy; `notReady` says what it waits for. */
+type Transport = CustomTransportStrategy & { notReady?(): string | undefined };
+
 /** Tokens of transport strategies that the application listens on besides HTTP (KafkaEventServer of libs/messaging). */
 export interface RunOptions {
-  readonly transports?: readonly InjectionToken<CustomTransportStrategy>[];
+  readonly transports?: readonly InjectionToken<Transport>[];
+  /** Groups whose state can be rebuilt from the log: `main.js replay --group …`. */
+  readonly replay?: Replayable;
+}
+
+export interface CreateOptions extends Pick<RunOptions, 'transports'> {
+  /** See REPLAY_SCHEMA. */
+  readonly replaySchema?: string;
 }
 
 /** Builds the application without listening, for tests too. */
@@ -26,11 +39,11 @@ export async function createService(
   service: string,
   settings: BaseSettings,
   logger: Logger,
-  options: RunOptions = {},
+  options: CreateOptions = {},
 ): Promise<INestApplication> {
   const root: DynamicModule = {
     module: RootModule,
-    imports: [ServiceKitModule.forService(service, settings, logger), module],
+    imports: [ServiceKitModule.forService(service, settings, logger, options.replaySchema ?? null), module],
   };
   const app = await NestFactory.create(root, {
     logger: new NestLogger(logger),
@@ -38,7 +51,9 @@ export async function createService(
     abortOnError: false,
   });
   for (const token of options.transports ?? []) {
-    app.connectMicroservice({ strategy: app.get<CustomTransportStrategy>(token) }, { inheritAppConfig: true });
+    const strategy = app.get<Transport>(token);
+    app.connectMicroservice({ strategy }, { inheritAppConfig: true });
+    if (strategy.notReady) app.get(Readiness).register('events', () => strategy.notReady?.());
   }
   return app;
 }
@@ -49,10 +64,37 @@ export function runService<S extends z.ZodRawShape>(
   config: ServiceConfig<S>,
   options: RunOptions = {},
 ): void {
-  void start(module, config, options).catch((error: unknown) => {
+  const [command, ...args] = process.argv.slice(2);
+  const running = command === 'replay' ? replay(module, config, options, args) : start(module, config, options);
+  void running.catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exit(1);
   });
+}
+
+/** In place of serving. Ends the process: 0, or 2 when a comparison found a difference. */
+async function replay<S extends z.ZodRawShape>(
+  module: Type<unknown> | DynamicModule,
+  config: ServiceConfig<S>,
+  options: RunOptions,
+  args: readonly string[],
+): Promise<void> {
+  const { service } = config;
+  if (!options.replay) throw new Error(`${service} has no group that can be replayed: its state is what it decided`);
+  const request = parseReplayArguments(service, options.replay, args);
+  const settings = readConfig(config, process.env) as unknown as BaseSettings & DatabaseSettings;
+  const logger = createLogger(service, settings.LOG_LEVEL, 'stderr');
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'])
+    process.once(signal, () => stopping.abort(new Error(`stopped: ${signal}`)));
+  const result = await runReplay(
+    { service, settings, logger, replayable: options.replay, signal: stopping.signal },
+    request,
+    (replaySchema) =>
+      createService(module, service, settings, logger, { transports: options.transports ?? [], replaySchema }),
+  );
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  process.exit(result.comparison?.same === false ? 2 : 0);
 }
 
 async function start<S extends z.ZodRawShape>(

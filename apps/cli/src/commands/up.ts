@@ -1,5 +1,5 @@
 import { localDirectory } from '../connection';
-import { startLocalSystem } from '../local/system';
+import { startLocalSystem, telemetryOf } from '../local/system';
 
 /** Runs the system until Ctrl-C or SIGTERM. Returns the exit code. */
 export async function runUp(options: { readonly docker: boolean }): Promise<number> {
@@ -18,6 +18,7 @@ export async function runUp(options: { readonly docker: boolean }): Promise<numb
     kafkaBrokers: process.env['KAFKA_BROKERS'],
     databaseUrl: process.env['DATABASE_URL'],
     logLevel: process.env['LOG_LEVEL'],
+    telemetry: telemetryOf(process.env),
     signal: stop.signal,
   });
   say('');

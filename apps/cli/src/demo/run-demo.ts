@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { installationFolders, pythonCommand } from '@headrace/embedded';
 import { applyDefinitions, loadDefinitions, waitUntilReady } from '../commands/apply';
 import { Clients, connect, explain, localDirectory } from '../connection';
-import { SERVICES, startLocalSystem, type LocalSystem } from '../local/system';
+import { SERVICES, startLocalSystem, telemetryOf, type LocalSystem } from '../local/system';
 import { Children } from './children';
 import { watchMemory } from './memory';
 import { describe, Progress } from './report';
@@ -66,6 +66,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       kafkaBrokers: process.env['KAFKA_BROKERS'],
       databaseUrl: process.env['DATABASE_URL'],
       logLevel: process.env['LOG_LEVEL'],
+      telemetry: telemetryOf(process.env),
       signal: interrupted.signal,
     });
     progress.say('Kafka, Postgres and the six services are ready');

@@ -33,6 +33,8 @@ export interface LocalSystemOptions {
   readonly kafkaBrokers?: string | undefined;
   readonly databaseUrl?: string | undefined;
   readonly logLevel?: string | undefined;
+  /** Variables of OpenTelemetry for the services: where spans go, and which. */
+  readonly telemetry?: Readonly<Record<string, string>>;
   /** Aborted: starting is given up and what was started is stopped. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -63,6 +65,15 @@ export interface LocalSystem {
   stop(): Promise<void>;
 }
 
+/** What of an environment is for OpenTelemetry: the services read it as everywhere. */
+export function telemetryOf(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (name.startsWith('OTEL_') && value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
 const READY_TIMEOUT_MS = 120_000;
 
 export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
@@ -88,6 +99,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       credentials,
     };
     const common = {
+      ...options.telemetry,
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
       NODE_ENV: 'production',

@@ -71,6 +71,21 @@ export async function endDegradation(queries: Queries, stream: string): Promise<
   return rows.length > 0;
 }
 
+/**
+ * Forgets windows that lie so far behind the newest of their stream; a record dated beyond the present does not make the
+ * others old. What the end of a degradation is judged by stays.
+ */
+export async function forgetWindows(queries: Queries, keptMicros: number, nowMicros: number): Promise<void> {
+  await queries.query(
+    `DELETE FROM quality_windows old
+      USING (SELECT stream, least(max(end_micros), $2::bigint) AS reached FROM quality_windows GROUP BY stream) newest
+      WHERE old.stream = newest.stream AND old.end_micros < newest.reached - $1::bigint
+        AND NOT EXISTS (SELECT 1 FROM quality_degradations d
+                         WHERE d.stream = old.stream AND d.window_start_micros < old.start_micros)`,
+    [keptMicros, nowMicros],
+  );
+}
+
 function windowOf(row: WindowRow): QualityWindow {
   return {
     startMicros: Number(row.start_micros),

@@ -14,3 +14,16 @@ export async function enterEvents(queries: Queries, stream: string, ids: readonl
   );
   return new Set(rows.map((row) => row.event_id));
 }
+
+/** Forgets at most `limit` identities of records that were accepted before; true when there may be more. */
+export async function forgetEvents(queries: Queries, beforeMicros: number, limit: number): Promise<boolean> {
+  const [row] = await queries.query<{ gone: number }>(
+    `WITH gone AS (
+       DELETE FROM seen_events WHERE ctid = ANY(ARRAY(
+         SELECT ctid FROM seen_events WHERE seen_at < to_timestamp($1::float8 / 1e6) LIMIT $2))
+       RETURNING 1)
+     SELECT count(*)::int AS gone FROM gone`,
+    [beforeMicros, limit],
+  );
+  return (row?.gone ?? 0) >= limit;
+}

@@ -5,6 +5,7 @@ import type { TopicState } from '../log/port';
 import { differencesOf, type TopicDifference } from '../topic-check';
 import { isCatalogueTopic, topicConfigOf } from '../topics';
 import { readTopicStates } from './kafka-topics';
+import { topicOffsetsAt } from './topic-offsets';
 
 export interface TopicView extends TopicState {
   /** Offsets from the beginning to the end; compaction leaves fewer records than that. */
@@ -78,11 +79,7 @@ export function openClusterView(options: {
       }
       return lags;
     },
-    offsetsAt: async (topic, timestampMs) => {
-      const admin = await connected();
-      const found = await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs);
-      return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]));
-    },
+    offsetsAt: async (topic, timestampMs) => topicOffsetsAt(await connected(), topic, timestampMs),
     close: async () => {
       await (await connecting?.catch(() => undefined))?.disconnect();
     },

@@ -16,7 +16,7 @@ import { connectKafkaProducer } from './kafka-producer';
 import { createKafkaTopics, readTopicStates } from './kafka-topics';
 import { PassingFaults } from './passing-faults';
 import { TopicIds } from './topic-ids';
-import { topicOffsets } from './topic-offsets';
+import { topicOffsets, topicOffsetsAt } from './topic-offsets';
 
 /** For calls that their caller repeats. */
 const BRIEF: RetryOptions = { initialRetryTime: 50, maxRetryTime: 1000, retries: 5 };
@@ -72,6 +72,10 @@ export class KafkaLog implements EventLog {
 
   async offsets(topic: string): Promise<PartitionOffsets[]> {
     return topicOffsets(await this.admin(), topic);
+  }
+
+  async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    return topicOffsetsAt(await this.admin(), topic, timestampMs);
   }
 
   connectProducer(): Promise<LogProducer> {

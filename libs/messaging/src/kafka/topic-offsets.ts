@@ -26,6 +26,12 @@ export async function topicOffsets(admin: Admin, topic: string): Promise<Partiti
   }
 }
 
+/** For each partition the first offset at or after this time (milliseconds); its end when there is none. */
+export async function topicOffsetsAt(admin: Admin, topic: string, timestampMs: number): Promise<Map<number, number>> {
+  const found = await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs);
+  return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]));
+}
+
 /** Of a topic whose leaders it does not know yet kafkajs gets no offsets, and then fails to take the first of them. */
 function isLeaderless(error: Error): boolean {
   return error.name === 'TypeError' && error.message.includes("'partitions'");

@@ -55,6 +55,11 @@ export interface EventLog {
   topicStates?(names: readonly string[]): Promise<TopicState[]>;
   /** Of each partition, in no particular order. Rejects when the topic does not exist. */
   offsets(topic: string): Promise<PartitionOffsets[]>;
+  /**
+   * For each partition the first offset whose record was written at or after this time (milliseconds since the epoch); its
+   * end when there is none.
+   */
+  offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>>;
   connectProducer(): Promise<LogProducer>;
   /** Does nothing before `start`. */
   consumer(options: ConsumerOptions): LogConsumer;

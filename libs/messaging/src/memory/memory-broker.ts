@@ -122,6 +122,10 @@ class MemoryLog implements EventLog {
     return Promise.resolve(this.broker.existingTopic(topic).offsets());
   }
 
+  async offsetsAt(topic: string, timestampMs: number): Promise<Map<number, number>> {
+    return Promise.resolve(this.broker.existingTopic(topic).offsetsAt(timestampMs));
+  }
+
   connectProducer(): Promise<LogProducer> {
     return Promise.resolve(new MemoryProducer(this.broker));
   }

@@ -39,6 +39,16 @@ export class MemoryTopic {
     return this.partitions.map((records, partition) => ({ partition, low: 0, high: records.length }));
   }
 
+  /** The end of a partition that has nothing so late. */
+  offsetsAt(timestampMs: number): Map<number, number> {
+    return new Map(
+      this.partitions.map((records, partition) => {
+        const found = records.findIndex((record) => record.timestampMs >= timestampMs);
+        return [partition, found === -1 ? records.length : found];
+      }),
+    );
+  }
+
   /** What one request brings: all of it or, with MessageTooLarge, nothing. */
   append(messages: readonly LogMessage[], timestampMs: number): void {
     const batches = new Map<number, LogMessage[]>();

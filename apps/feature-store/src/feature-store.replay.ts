@@ -1,0 +1,20 @@
+import { KafkaEventServer } from '@headrace/messaging';
+import type { Replayable } from '@headrace/service-kit';
+import { DATA_GROUP } from './known-views';
+import { Workers } from './workers';
+
+/** The values of features, from the data topics. Ids of view versions are this schema's own, so names stand for them. */
+export const featureStoreReplay: Replayable = {
+  server: KafkaEventServer,
+  groups: {
+    [DATA_GROUP]: {
+      projection: {
+        feature_records: `
+          SELECT v.name, v.version, r.entity, r.event_time, r.known_time, r.partition, r."offset", r.inputs
+            FROM feature_records r JOIN view_versions v ON v.id = r.view_id WHERE NOT v.replaced`,
+        stream_progress: 'SELECT stream, partition, watermark FROM stream_progress',
+      },
+      finish: (app) => app.get(Workers).prune(),
+    },
+  },
+};

@@ -3,7 +3,9 @@ import { FeatureStatus } from '@headrace/contracts/proto/features/v1/features_se
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import { doubleValue, versionOf, type FeatureView } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
+import { Readiness } from '@headrace/service-kit';
 import { eventually, uniqueName } from '@headrace/testing';
+import { DataSource } from 'typeorm';
 import { literal, withDuckDb } from '../src/history/duckdb';
 import { compiled, everyAggregate, featureView, randomNumbers } from './builders';
 import { commitDataset } from './datasets';
@@ -112,6 +114,30 @@ describe('the feature store on the real Kafka and Postgres', () => {
     await store.arrived(arrivalsStream, arrivals.slice(250), 250);
     // Nobody announces a late record: reads see it once it is committed.
     await eventually(() => expectExact(byOrigin, arrivals, moments(60, end)));
+  });
+
+  it('says in its readiness which partition waits for what, and takes it in afterwards', async () => {
+    await store.apply(byOrigin);
+    const database = store.app.get(DataSource);
+    const arrivals = landings(20, 11);
+    const end = arrivals.at(-1)?.knownTime ?? 0;
+    await database.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'two transactions met' USING ERRCODE = '40001'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON feature_records EXECUTE FUNCTION refuse()`);
+    const report = () => store.app.get(Readiness).report();
+    try {
+      await store.arrived(arrivalsStream, arrivals);
+      await eventually(() => expect(report().ready).toBe(false));
+      expect(report().notReady['events']).toMatch(
+        new RegExp(`^group feature-store waits at data\\.${arrivalsStream}\\.v1/\\d: two transactions met`),
+      );
+    } finally {
+      await database.query('DROP FUNCTION refuse CASCADE');
+    }
+    await store.complete(arrivalsStream, end);
+    await expectExact(byOrigin, arrivals, [end]);
+    await eventually(() => expect(report().ready).toBe(true));
   });
 
   it('counts nothing twice when it is restarted in the middle and deliveries are repeated', async () => {

@@ -100,7 +100,7 @@ describe('a replay of the feature store, on the real Kafka and Postgres', () => 
     return { ends, members: groups[0]?.members.map(({ memberId }) => memberId) };
   }
 
-  function replay(...args: string[]): Promise<ReplayResult> {
+  async function replay(...args: string[]): Promise<ReplayResult> {
     const settings = readConfig(featureStoreConfig, {
       KAFKA_BROKERS: testKafkaBrokers().join(','),
       DATABASE_URL: site.database.url,

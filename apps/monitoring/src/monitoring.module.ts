@@ -10,7 +10,7 @@ import {
 } from '@headrace/definition-store';
 import { grpcService } from '@headrace/grpc';
 import { messagingMigrations, MessagingModule } from '@headrace/messaging';
-import { DatabaseModule, GrpcModule, LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
+import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
 import { RolloutScores1765100000000 } from './database/migrations/1765100000000-rollout-scores';
@@ -78,11 +78,12 @@ class MonitoringCoreModule {}
   imports: [
     DatabaseModule.forService(definitionTables, migrations),
     MessagingModule.forServiceAsync({
-      inject: [SETTINGS, LOGGER],
-      useFactory: (settings: MonitoringSettings, logger: Logger) => ({
+      inject: [SETTINGS, LOGGER, REPLAY_SCHEMA],
+      useFactory: (settings: MonitoringSettings, logger: Logger, replaySchema: string | null) => ({
         service: 'monitoring',
         brokers: settings.KAFKA_BROKERS.split(','),
         logger,
+        replay: replaySchema !== null,
       }),
     }),
     DefinitionStoreModule.forService({ owns: ['Monitor'], validate: faultsOf }),

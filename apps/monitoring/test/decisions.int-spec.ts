@@ -1,6 +1,7 @@
-import { events } from '@headrace/contracts';
+import { events, topics } from '@headrace/contracts';
 import { RolloutVerdict } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import { MICROS } from '@headrace/event-time';
+import type { ReplaySummary } from '@headrace/messaging';
 import { eventually } from '@headrace/testing';
 import { cases, DAY_ONE, profileJson, type Case } from './builders';
 import { MonitoringSystem } from './running-monitoring';
@@ -219,4 +220,20 @@ describe('monitoring on the real log and database', () => {
     const range = { endpoint: system.name, fromEventTimeMicros: 10, toEventTimeMicros: 5, versions: [] };
     await expect(system.grpc.compareVersions(range)).rejects.toMatchObject({ code: 'bad_range' });
   });
+
+  it('builds its facts anew from the log, and says nothing of it again', async () => {
+    const said = system.heard.length;
+    // Other systems write to the topics of predictions and deployments too: until none came in between.
+    const result = await eventually(async () => {
+      const again = await system.replay('--compare', '--replace');
+      expect(again.comparison).toMatchObject({ same: true, liveAhead: 0 });
+      return again;
+    }, PATIENT);
+    const rows = new Map(result.comparison?.tables.map(({ name, live }) => [name, live]));
+    for (const name of ['predictions', 'labels', 'outcomes']) expect(rows.get(name)).toBeGreaterThan(PER_DAY);
+    // Truths that arrived were told again by the handlers, to nobody.
+    const withheld = (result.summary as ReplaySummary).withheld.find(({ topic }) => topic === topics.monitoring.name);
+    expect(withheld?.events).toBeGreaterThan(0);
+    expect(system.heard).toHaveLength(said);
+  }, 90_000);
 });

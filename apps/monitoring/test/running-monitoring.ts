@@ -19,12 +19,20 @@ import {
   type LogReader,
   type ReceivedEvent,
 } from '@headrace/messaging';
-import { createLogger, createService, readConfig } from '@headrace/service-kit';
+import {
+  createLogger,
+  createService,
+  parseReplayArguments,
+  readConfig,
+  runReplay,
+  type ReplayResult,
+} from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
 import type { INestApplication } from '@nestjs/common';
 import { MonitoringGrpc } from '../src/grpc-in/monitoring.service';
 import { monitoringConfig } from '../src/monitoring.config';
 import { MonitoringModule } from '../src/monitoring.module';
+import { monitoringReplay } from '../src/monitoring.replay';
 import { WatchedMonitors } from '../src/watched-monitors';
 import { FEATURES, type Case } from './builders';
 
@@ -111,6 +119,25 @@ export class MonitoringSystem {
       .get<LogReader>(LOG_READER)
       .broadcast(topics.monitoring.name, (event) => void (this.isOurs(event) && this.heard.push(event)));
     await this.subscription.caughtUp;
+  }
+
+  /** Beside the running service. */
+  replay(...args: string[]): Promise<ReplayResult> {
+    const settings = readConfig(monitoringConfig, {
+      KAFKA_BROKERS: testKafkaBrokers().join(','),
+      DATABASE_URL: this.database.url,
+      HEADRACE_ARTIFACTS: this.folder,
+    });
+    const logger = createLogger('monitoring', 'error');
+    return runReplay(
+      { service: 'monitoring', settings, logger, replayable: monitoringReplay, signal: new AbortController().signal },
+      parseReplayArguments('monitoring', monitoringReplay, args),
+      (replaySchema) =>
+        createService(MonitoringModule, 'monitoring', settings, logger, {
+          transports: [KafkaEventServer],
+          replaySchema,
+        }),
+    );
   }
 
   async stopService(): Promise<void> {

@@ -43,8 +43,14 @@ export function addLogCommands(
     .command('trace <event-id>')
     .description('what an event was caused by, back to the data that began it, and what it caused')
     .option('--json', 'as one JSON document', false)
-    .action((eventId: string, options: { json: boolean }) =>
-      withClients((clients) => traceEvent(clients, eventId, options.json)),
+    .option(
+      '--window <n>',
+      'for bulk events: how many of the newest records of each partition are searched',
+      count,
+      10_000,
+    )
+    .action((eventId: string, options: { json: boolean; window: number }) =>
+      withClients((clients) => traceEvent(connect(process.env), clients, eventId, options)),
     );
   program
     .command('topics')

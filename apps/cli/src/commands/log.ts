@@ -1,7 +1,10 @@
 // headrace events … and headrace topics: what stands on the log, for people.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import type { TraceEventResponse } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { formatDuration } from '@headrace/event-time';
 import { openClusterView, openLogReader, type ClusterView, type LogEvent, type LogReader } from '@headrace/messaging';
+import { isServiceError } from '@headrace/grpc';
 import type { Clients, Connection } from '../connection';
 import { printRows } from '../output';
 import { findEvent, matches, parseSince, printed, type EventFilter, type Place } from './event-search';
@@ -105,10 +108,7 @@ export async function getEvent(
   const place = await placeOf(clients, id);
   const event = await withLog(connection, (reader, cluster) => findEvent(reader, cluster, id, place, options.window));
   if (!event) {
-    throw new Error(
-      `event "${id}" is neither in the registry's index nor among the newest ${options.window} records of a partition ` +
-        '(--window looks further back)',
-    );
+    throw new Error(unknownEvent(id, options.window));
   }
   process.stdout.write(`${JSON.stringify(printed(event), null, 2)}\n`);
 }
@@ -123,11 +123,50 @@ async function placeOf(clients: Clients, id: string): Promise<Place | undefined>
   }
 }
 
-/** Prints what an event was caused by and what it caused. */
-export async function traceEvent(clients: Clients, id: string, json: boolean): Promise<void> {
-  const answer = await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId: id });
+/**
+ * Prints what an event was caused by and what it caused. Bulk events (records, predictions) are not in the registry's index
+ * unless others name them: such a one is looked for on the log, and followed from its cause.
+ */
+export async function traceEvent(
+  connection: Connection,
+  clients: Clients,
+  id: string,
+  options: { readonly json: boolean; readonly window: number },
+): Promise<void> {
+  const { json, window } = options;
+  const answer = (await indexed(clients, id)) ?? (await tracedOnTheLog(connection, clients, id, window));
+  if (!answer) throw new Error(unknownEvent(id, window));
   const trace = traceOf(answer);
   process.stdout.write(json ? `${JSON.stringify(trace, null, 2)}\n` : `${treeOf(trace).join('\n')}\n`);
+}
+
+async function tracedOnTheLog(
+  connection: Connection,
+  clients: Clients,
+  id: string,
+  window: number,
+): Promise<TraceEventResponse | undefined> {
+  const event = await withLog(connection, (reader, cluster) => findEvent(reader, cluster, id, undefined, window));
+  if (!event) return undefined;
+  const causes = event.causationId === '' ? undefined : await indexed(clients, event.causationId);
+  return { chain: [...(causes?.chain ?? []), { ...event, id }], effects: [], effectsCut: false };
+}
+
+/** Undefined when the registry does not know the event. */
+async function indexed(clients: Clients, eventId: string): Promise<TraceEventResponse | undefined> {
+  try {
+    return await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId });
+  } catch (error) {
+    if (isServiceError(error) && error.code === status.NOT_FOUND) return undefined;
+    throw error;
+  }
+}
+
+function unknownEvent(id: string, window: number): string {
+  return (
+    `event "${id}" is neither in the registry's index nor among the newest ${window} records of a partition ` +
+    '(--window looks further back)'
+  );
 }
 
 /** Prints every topic with its settings, the lag of its consumers and how it differs from the catalogue. */

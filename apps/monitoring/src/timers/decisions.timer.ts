@@ -1,5 +1,5 @@
 import { MICROS } from '@headrace/event-time';
-import { LOGGER, type Logger, Repeating, SETTINGS } from '@headrace/service-kit';
+import { LOGGER, type Logger, REPLAY_SCHEMA, Repeating, SETTINGS } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { readStates } from '../database/monitor-states.repository';
@@ -27,6 +27,7 @@ export class DecisionsTimer implements OnApplicationBootstrap, BeforeApplication
     private readonly metrics: WindowMetrics,
     private readonly source: DataSource,
     @Inject(SETTINGS) private readonly settings: MonitoringSettings,
+    @Inject(REPLAY_SCHEMA) private readonly replaySchema: string | null,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     this.repeating = new Repeating(
@@ -37,11 +38,21 @@ export class DecisionsTimer implements OnApplicationBootstrap, BeforeApplication
   }
 
   onApplicationBootstrap(): void {
+    if (this.replaySchema !== null) return;
     this.repeating.start();
   }
 
   beforeApplicationShutdown(): Promise<void> {
     return this.repeating.stop();
+  }
+
+  /** Facts beyond the retention, of every monitor. */
+  async forget(): Promise<void> {
+    for (const monitor of this.monitors.all()) while (await this.forgetOf(monitor));
+  }
+
+  private forgetOf(monitor: WatchedMonitor): Promise<boolean> {
+    return this.watch.forget(monitor, this.settings.MONITORING_RETENTION_DAYS * MICROS.d);
   }
 
   private async round(signal: AbortSignal): Promise<void> {
@@ -51,7 +62,7 @@ export class DecisionsTimer implements OnApplicationBootstrap, BeforeApplication
       try {
         await this.showLast(monitor);
         await this.watch.run(monitor);
-        if (forget) await this.watch.forget(monitor, this.settings.MONITORING_RETENTION_DAYS * MICROS.d);
+        if (forget) await this.forgetOf(monitor);
       } catch (error) {
         // One monitor that cannot be watched (its profile is missing) does not hold up the others.
         decisionFailuresTotal.inc({ monitor: monitor.name });

@@ -68,13 +68,13 @@ export class Watch {
     if (standing) await this.askForRetraining(monitor);
   }
 
-  /** Forgets rows that are older than anything can need, by event time. */
-  async forget(monitor: WatchedMonitor, retentionMicros: number): Promise<void> {
+  /** Forgets rows that are older than anything can need, by event time; true when there may be more. */
+  async forget(monitor: WatchedMonitor, retentionMicros: number): Promise<boolean> {
     const queries: Queries = { query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]) };
     const horizon = labelHorizon(await this.readProgress.run(queries, monitor));
-    if (!Number.isFinite(horizon)) return;
+    if (!Number.isFinite(horizon)) return false;
     const judged = { endpoint: monitor.endpoint, source: monitor.source.id };
-    await this.decide((transaction) => prune(transaction, judged, horizon - retentionMicros, 20_000));
+    return this.decide((transaction) => prune(transaction, judged, horizon - retentionMicros, 20_000));
   }
 
   /** Window by window in event time; after each one that leaves a signal standing the policy is asked. */

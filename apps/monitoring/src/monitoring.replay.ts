@@ -1,0 +1,24 @@
+import { KafkaEventServer } from '@headrace/messaging';
+import type { Replayable } from '@headrace/service-kit';
+import { DecisionsTimer } from './timers/decisions.timer';
+import { GROUP } from './watched-monitors';
+
+/**
+ * Predictions, labels and how they were joined, by the monitors as they are defined now. What was decided from them is not
+ * built again: that is on the log, and the order in which facts came is not that of life.
+ */
+export const monitoringReplay: Replayable = {
+  server: KafkaEventServer,
+  groups: {
+    [GROUP]: {
+      projection: {
+        predictions: 'SELECT * FROM predictions',
+        labels: 'SELECT * FROM labels',
+        outcomes: 'SELECT * FROM outcomes',
+        stream_progress: 'SELECT * FROM stream_progress',
+        deployments: 'SELECT * FROM deployments',
+      },
+      finish: (app) => app.get(DecisionsTimer, { strict: false }).forget(),
+    },
+  },
+};

@@ -1,11 +1,7 @@
 // A broker that answers nobody for a while: the process stands still, connections stay open, nothing is refused.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Controller, Inject } from '@nestjs/common';
 import { deadLetterTopicOf, events, topicOf } from '@headrace/contracts';
 import { DataArrived, DataRejected } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
-import { startKafka, type EmbeddedKafka } from '@headrace/embedded';
 import {
   BULK_PUBLISHER,
   OnEventBatch,
@@ -16,7 +12,14 @@ import {
   type ReceivedEvent,
   type Transaction,
 } from '@headrace/messaging';
-import { createTestDatabase, eventually, uniqueName, type TestDatabase } from '@headrace/testing';
+import {
+  createTestDatabase,
+  eventually,
+  startOwnKafka,
+  uniqueName,
+  type OwnKafka,
+  type TestDatabase,
+} from '@headrace/testing';
 import { register } from 'prom-client';
 import type { DataSource } from 'typeorm';
 import { StatusBoard } from '../src/group-status';
@@ -86,25 +89,16 @@ async function gauge(name: string): Promise<number> {
 
 describe('while the broker is away', () => {
   jest.setTimeout(120_000);
-  let folder: string;
-  let kafka: EmbeddedKafka;
+  let kafka: OwnKafka;
   let database: TestDatabase;
   let dataSource: DataSource;
   let stream: string;
 
-  const standStill = (): void => void process.kill(kafka.pid, 'SIGSTOP');
-  const goOn = (): void => void process.kill(kafka.pid, 'SIGCONT');
-
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'headrace-away-'));
-    kafka = await startKafka({ dataDirectory: join(folder, 'kafka') });
+    kafka = await startOwnKafka();
   });
 
-  afterAll(async () => {
-    goOn();
-    await kafka.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => kafka.stop());
 
   beforeEach(async () => {
     database = await createTestDatabase('away');
@@ -113,7 +107,7 @@ describe('while the broker is away', () => {
   });
 
   afterEach(async () => {
-    goOn();
+    kafka.goOn();
     await dataSource.destroy();
     await database.drop();
   });
@@ -160,7 +154,7 @@ describe('while the broker is away', () => {
     await commit(0, 100);
     await eventually(async () => expect(await depth()).toBe(0), PATIENCE);
 
-    standStill();
+    kafka.standStill();
     for (let from = 100; from < 4_100; from += 400) await commit(from, 400);
     await eventually(async () => expect(await gauge('outbox_rows')).toBe(4_000), PATIENCE);
     expect(await gauge('outbox_oldest_seconds')).toBeGreaterThan(0);
@@ -169,7 +163,7 @@ describe('while the broker is away', () => {
     expect(writer.most).toBeLessThanOrEqual(500);
     expect(await depth()).toBe(4_000);
 
-    goOn();
+    kafka.goOn();
     await eventually(async () => expect(await depth()).toBe(0), PATIENCE);
     await eventually(async () => expect(await gauge('outbox_rows')).toBe(0), PATIENCE);
     expect(await gauge('outbox_oldest_seconds')).toBe(0);
@@ -198,7 +192,7 @@ describe('while the broker is away', () => {
     try {
       await running.bulk.publish(arrivals(stream, 1, 1));
       await eventually(() => expect(calls).toBe(1), PATIENCE);
-      standStill();
+      kafka.standStill();
       open();
       await eventually(
         () => expect(running.health.status().reasons.join()).toContain('the broker has not acknowledged anything'),
@@ -206,7 +200,7 @@ describe('while the broker is away', () => {
       );
       // Others are refused at once instead of waiting in memory behind it.
       await expect(running.bulk.publish(arrivals(stream, 1, 1, 100))).rejects.toThrow('has not acknowledged');
-      goOn();
+      kafka.goOn();
       await eventually(async () => expect(await effectsOf(dataSource, SERVICE)).toHaveLength(1), PATIENCE);
       await eventually(() => expect(running.health.status().ready).toBe(true), PATIENCE);
       expect(await dataSource.query('SELECT * FROM delivery_attempts')).toEqual([]);
@@ -215,7 +209,7 @@ describe('while the broker is away', () => {
       // Written twice, read once.
       expect(await readAll(topicOf(events.DataRejected.topic, stream))).toHaveLength(1);
     } finally {
-      goOn();
+      kafka.goOn();
       await running.stop();
     }
   });

@@ -174,6 +174,24 @@ describe('a wake signal', () => {
     signal.wake();
     await waiting;
   });
+
+  it('counts for one wait: a relay whose database is away does not spin', async () => {
+    const signal = new WakeSignal();
+    for (const early of [true, false]) {
+      if (early) signal.wake();
+      const first = signal.wait(60_000);
+      if (!early) signal.wake();
+      await first;
+      let over = false;
+      const second = signal.wait(60_000).then(() => {
+        over = true;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(over).toBe(false);
+      signal.wake();
+      await second;
+    }
+  });
 });
 
 describe('tuning', () => {

@@ -1,4 +1,7 @@
-/** A wait that can be cut short, also by a wake that came just before it. */
+/**
+ * A wait that can be cut short, also by a wake that came just before it. A wake counts for one wait: who waits after a fault
+ * must not be sent on again and again by what woke it before.
+ */
 export class WakeSignal {
   private woken = false;
   private release: (() => void) | undefined;
@@ -14,7 +17,10 @@ export class WakeSignal {
   }
 
   async wait(ms: number): Promise<void> {
-    if (this.woken) return;
+    if (this.woken) {
+      this.woken = false;
+      return;
+    }
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.release = resolve;
@@ -22,5 +28,6 @@ export class WakeSignal {
     });
     clearTimeout(timer);
     this.release = undefined;
+    this.woken = false;
   }
 }

@@ -135,20 +135,22 @@ describe('a replay of the feature store, on the real Kafka and Postgres', () => 
     const before = { cluster: await cluster(), positions: await positions() };
     const result = await replay('--compare');
     expect(result.comparison).toMatchObject({ same: true, liveAhead: 0 });
-    expect(result.comparison?.tables.map(({ name, live }) => [name, live])).toEqual([
-      ['feature_records', 1_200],
-      ['stream_progress', 4],
-    ]);
+    const rows = new Map(result.comparison?.tables.map(({ name, live }) => [name, live]));
+    // Two views of 600 records, four partitions; views of other specs stand on the same log.
+    expect(rows.get('feature_records')).toBeGreaterThanOrEqual(1_200);
+    expect(rows.get('stream_progress')).toBeGreaterThanOrEqual(4);
     const summary = summaryOf(result);
     expect(summary).toMatchObject({ group: GROUP, fromBeginning: true, waiting: 0 });
-    expect(summary.partitions.reduce((sum, { records }) => sum + records, 0)).toBe(600 + 100 + 1 + 4);
+    const own = summary.partitions.filter((one) => one.topic === topic);
+    expect(own.reduce((sum, { records }) => sum + records, 0)).toBe(600 + 100 + 1 + 4);
+    const outcomes = summary.outcomes.filter((one) => one.topic === topic);
     const events = (type: string, outcome: string) =>
-      summary.outcomes.find((one) => one.type.endsWith(type) && one.outcome === outcome)?.events;
+      outcomes.find((one) => one.type.endsWith(type) && one.outcome === outcome)?.events;
     expect([events('DataArrived', 'done'), events('DataArrived', 'repeat')]).toEqual([600, 100]);
     expect(events('WatermarkAdvanced', 'done')).toBe(4);
-    expect(summary.outcomes.filter(({ outcome }) => outcome === 'dead').map((one) => one.events)).toEqual([1]);
+    expect(outcomes.filter(({ outcome }) => outcome === 'dead').map((one) => one.events)).toEqual([1]);
     // Its dead letter stands on the log once: from life.
-    expect(summary.withheld).toEqual([{ topic: deadLetterTopicOf(topic, GROUP), events: 1 }]);
+    expect(summary.withheld).toContainEqual({ topic: deadLetterTopicOf(topic, GROUP), events: 1 });
     expect({ cluster: await cluster(), positions: await positions() }).toEqual(before);
     expect(await database.query('SELECT count(*)::int AS rows FROM feature_store_replay.outbox')).toEqual([
       { rows: 0 },
@@ -195,7 +197,7 @@ describe('a replay of the feature store, on the real Kafka and Postgres', () => 
     const { schema, summary } = await replay('--dry-run');
     expect(schema).toBeNull();
     const ends = await store.log.endOffsets(topic);
-    expect((summary as ReplaySummary).partitions).toEqual(
+    expect((summary as ReplaySummary).partitions.filter((one) => one.topic === topic)).toEqual(
       [...ends].map(([partition, to]) => ({ topic, partition, from: 0, to, records: 0 })),
     );
     expect(await schemas()).toEqual([]);

@@ -67,7 +67,9 @@ export function runService<S extends z.ZodRawShape>(
   const [command, ...args] = process.argv.slice(2);
   const running = command === 'replay' ? replay(module, config, options, args) : start(module, config, options);
   void running.catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    // A person reads what a command says; what a service says goes to a log.
+    const stack = error instanceof Error && command !== 'replay' ? error.stack : undefined;
+    process.stderr.write(`${stack ?? (error instanceof Error ? error.message : String(error))}\n`);
     process.exit(1);
   });
 }

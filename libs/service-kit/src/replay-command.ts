@@ -77,7 +77,8 @@ export async function runReplay(
   await client.connect();
   try {
     await makeSchema(client, service, into, replace);
-    const gone = drop || stretch.dryRun;
+    // Also after a failure: half a replay cannot be gone on with.
+    let gone = true;
     try {
       const app = await create(into);
       try {
@@ -90,6 +91,7 @@ export async function runReplay(
         const comparison = compare
           ? await compareSchemas(client, schemaOf(service), into, stretch.group, group.projection)
           : undefined;
+        gone = drop || stretch.dryRun;
         const seconds = (performance.now() - began) / 1_000;
         return { service, schema: gone ? null : into, seconds, summary, ...(comparison ? { comparison } : {}) };
       } finally {

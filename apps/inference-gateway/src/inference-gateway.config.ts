@@ -5,6 +5,8 @@ const count = (fallback: number, minimum: number, maximum: number) =>
   z.coerce.number().int().min(minimum).max(maximum).default(fallback);
 
 const gatewaySettings = {
+  /** What speaks HTTP/2 on GRPC_PORT: @grpc/grpc-js, or @headrace/grpc-fast. */
+  GATEWAY_GRPC_SERVER: z.enum(['standard', 'fast']).default('standard'),
   /** host:port of the feature store. */
   FEATURE_STORE_ADDRESS: z.string().min(1),
   /**

@@ -256,7 +256,11 @@ const SHUTDOWN_FLUSH_MS = 5_000;
       }),
     }),
     GatewayCoreModule,
-    GrpcModule.forServices([GatewayCoreModule], [OPEN_INFERENCE_GRPC, PREDICT_GRPC]),
+    GrpcModule.forServices(
+      [GatewayCoreModule],
+      [OPEN_INFERENCE_GRPC, PREDICT_GRPC],
+      (settings: GatewaySettings) => settings.GATEWAY_GRPC_SERVER,
+    ),
     RestModule.forBackend([GatewayCoreModule], OPEN_INFERENCE_REST),
   ],
 })

@@ -93,6 +93,8 @@ export class FakeFeatureStore {
 export const OPERATOR_TOKEN = 'token-of-an-operator';
 
 export class RunningGateway {
+  /** What speaks HTTP/2 in gateways that are started from now on. */
+  static server: 'standard' | 'fast' = 'standard';
   grpcAddress = '';
   restAddress = '';
   readonly features = new FakeFeatureStore();
@@ -126,6 +128,7 @@ export class RunningGateway {
       GRPC_PORT: String(port),
       GATEWAY_REST_PORT: String(restPort),
       HEADRACE_TOKENS_FILE: tokens,
+      GATEWAY_GRPC_SERVER: RunningGateway.server,
       LOG_LEVEL: 'error',
     });
     const validationChild = {

@@ -1,6 +1,4 @@
 import {
-  Server,
-  ServerCredentials,
   type sendUnaryData,
   type ServerUnaryCall,
   type UntypedServiceImplementation,
@@ -11,12 +9,12 @@ import { reflectionServices } from './reflection';
 import type { CallContext, GrpcService } from './service';
 import { statusOf } from './status';
 import { traced, traceparentOf } from './trace';
+import { bindServer, type BoundServer, type GrpcServerKind } from './transport';
 
 export interface GrpcLog {
   error(fields: object, message: string): void;
+  warn?(fields: object, message: string): void;
 }
-
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /** A server with all services, health and reflection mounted and bound. Port 0 = chosen by the system. */
 export async function startGrpcServer(options: {
@@ -27,36 +25,20 @@ export async function startGrpcServer(options: {
   readonly log: GrpcLog;
   /** What grpc.health.v1 answers; undefined: ready as soon as it is bound. */
   readonly isReady?: () => boolean;
-}): Promise<{ readonly server: Server; readonly port: number; close(deadlineMs: number): Promise<void> }> {
-  const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
-  for (const service of withStandardServices(options.services, options.isReady))
-    server.addService(
-      service.definition,
-      traced(service.definition, {
+  /** Undefined: standard. */
+  readonly server?: GrpcServerKind;
+}): Promise<BoundServer> {
+  return bindServer(
+    options.server ?? 'standard',
+    options,
+    withStandardServices(options.services, options.isReady).map((service) => ({
+      definition: service.definition,
+      implementation: traced(service.definition, {
         ...handlersOf(service, options.tokens, options.log),
         ...rawHandlersOf(service, options.tokens),
       }),
-    );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${options.host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  return {
-    server,
-    port,
-    close: (deadlineMs) =>
-      new Promise((resolve) => {
-        const force = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, deadlineMs);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      }),
-  };
+    })),
+  );
 }
 
 function withStandardServices(

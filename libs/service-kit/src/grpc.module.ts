@@ -1,4 +1,4 @@
-import { startGrpcServer, TokenTable, type GrpcService } from '@headrace/grpc';
+import { startGrpcServer, TokenTable, type GrpcServerKind, type GrpcService } from '@headrace/grpc';
 import {
   Inject,
   Module,
@@ -13,14 +13,19 @@ import { Readiness } from './readiness';
 import { LOGGER, REPLAY_SCHEMA, SETTINGS } from './service-kit.module';
 
 const GRPC_SERVICES = Symbol('GRPC_SERVICES');
+const GRPC_SERVER = Symbol('GRPC_SERVER');
 
-/** Mounts services on one gRPC server: each token gives a GrpcService (see grpcService in @headrace/grpc). */
+/**
+ * Mounts services on one gRPC server: each token gives a GrpcService (see grpcService in @headrace/grpc). `serverOf` chooses
+ * the server by the service's settings.
+ */
 @Module({})
 export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private running: Awaited<ReturnType<typeof startGrpcServer>> | undefined;
 
   constructor(
     @Inject(GRPC_SERVICES) private readonly services: GrpcService[],
+    @Inject(GRPC_SERVER) private readonly server: GrpcServerKind,
     @Inject(SETTINGS) private readonly settings: BaseSettings,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(REPLAY_SCHEMA) private readonly replaySchema: string | null,
@@ -31,11 +36,15 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
   static forServices(
     imports: NonNullable<DynamicModule['imports']>,
     services: readonly InjectionToken[],
+    serverOf: (settings: never) => GrpcServerKind = () => 'standard',
   ): DynamicModule {
     return {
       module: GrpcModule,
       imports,
-      providers: [{ provide: GRPC_SERVICES, inject: [...services], useFactory: (...found: GrpcService[]) => found }],
+      providers: [
+        { provide: GRPC_SERVICES, inject: [...services], useFactory: (...found: GrpcService[]) => found },
+        { provide: GRPC_SERVER, inject: [SETTINGS], useFactory: serverOf },
+      ],
     };
   }
 
@@ -45,12 +54,13 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
     this.running = await startGrpcServer({
       host: this.settings.GRPC_HOST,
       port: this.settings.GRPC_PORT,
+      server: this.server,
       services: this.services,
       tokens: this.tokens,
       log: this.logger,
       isReady: () => this.readiness.report().ready,
     });
-    this.logger.info({ port: this.running.port }, 'gRPC listens');
+    this.logger.info({ port: this.running.port, server: this.server }, 'gRPC listens');
   }
 
   async beforeApplicationShutdown(): Promise<void> {

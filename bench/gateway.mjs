@@ -1,7 +1,8 @@
-// npm run bench -- gateway-unary [--seconds 4]
+// npm run bench -- gateway [--seconds 4]
 //
-// Unary ModelInfer of the built gateway on one core, one row of 11 features through 100 trees of 31 leaves, with a real
-// Kafka behind it; beside it a bare grpc-js echo of the same bytes, measured in turns with it.
+// The built gateway on one core, on both of its gRPC servers, with a real Kafka behind it: ModelInfer of one row of 11
+// features through 100 trees of 31 leaves, and of batches of 32. Beside it a bare echo of the same bytes on both servers,
+// measured in turns with it. At the end: what honest callers notice while hostile clients are at work.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -18,9 +19,12 @@ import { NestFactory } from '@nestjs/core';
 
 const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '4' } } });
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const here = join(repository, 'bench', 'gateway-unary');
+const here = join(repository, 'bench', 'gateway');
 const WARM_UP_MS = 1_500;
 const MEASURE_MS = Number(options.seconds) * 1_000;
+const MODEL_INFER = '/inference.GRPCInferenceService/ModelInfer';
+const SERVERS = ['standard', 'fast'];
+const ATTACKS = ['slow-loris', 'rapid-reset', 'giant-headers', 'continuation-flood', 'bombs', 'half-open', 'malformed'];
 const ENDPOINT = 'late-arrival';
 const FEATURES = 11;
 
@@ -126,6 +130,84 @@ async function ready(httpPort) {
   throw new Error('the gateway is not ready after a minute');
 }
 
+function requestOf(rows) {
+  const features = Float32Array.from({ length: FEATURES * rows }, (_, index) =>
+    index % FEATURES === 3 ? NaN : (index % FEATURES) * 7.5,
+  );
+  return inference.ModelInferRequest.encode(
+    inference.ModelInferRequest.fromPartial({
+      modelName: ENDPOINT,
+      inputs: [{ name: 'features', datatype: 'FP32', shape: [BigInt(rows), BigInt(FEATURES)] }],
+      rawInputContents: [new Uint8Array(features.buffer)],
+    }),
+  ).finish();
+}
+
+function checkAnswer(example, rows) {
+  const answer = inference.ModelInferResponse.decode(Buffer.from(example, 'base64'));
+  const probabilities = answer.outputs.findIndex(({ name }) => name === 'probabilities');
+  if (answer.rawOutputContents[probabilities]?.byteLength !== 8 * rows)
+    throw new Error('the answer holds no probabilities');
+}
+
+async function startGateway(kind, brokers) {
+  const httpPort = await embedded.freePort();
+  const child = start(0, [join(repository, 'apps', 'inference-gateway', 'dist', 'main.js')], {
+    NODE_ENV: 'production',
+    KAFKA_BROKERS: brokers,
+    HEADRACE_ARTIFACTS: join(directory, 'artifacts'),
+    FEATURE_STORE_ADDRESS: '127.0.0.1:1',
+    HTTP_PORT: String(httpPort),
+    GATEWAY_GRPC_SERVER: kind,
+    HEADRACE_PARENT_WATCH: '1',
+    LOG_LEVEL: 'info',
+  });
+  const port = await waitForLine(child, (line) => {
+    const entry = line.startsWith('{') ? JSON.parse(line) : {};
+    return entry.msg === 'gRPC listens' ? entry.port : undefined;
+  });
+  await ready(httpPort);
+  return { port, pid: child.pid };
+}
+
+async function startEcho(kind) {
+  const child = start(0, [join(here, 'echo-server.mjs'), kind]);
+  return { port: Number(await waitForLine(child, (line) => (line === '' ? undefined : line))), pid: child.pid };
+}
+
+function print(cells) {
+  console.log(
+    cells.map(([value, width]) => (width < 0 ? String(value).padEnd(-width) : String(value).padStart(width))).join(''),
+  );
+}
+
+function printResult(name, inFlight, result, rows = 1) {
+  print([
+    [name, -28],
+    [inFlight, 9],
+    [result.perSecond, 12],
+    [result.perSecond * rows, 15],
+    [result.p50Micros, 9],
+    [result.p99Micros, 9],
+    [result.cpuMicros.toFixed(1), 9],
+    [Math.round(1e6 / result.cpuMicros), 12],
+  ]);
+}
+
+/** The largest resident memory that a process had until now, MiB. */
+async function peakMemory(pid) {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(text)?.[1] ?? NaN) / 1024);
+}
+
+async function underAttack(server, attack, body) {
+  const attacker = start(1, [join(here, 'hostile-clients.mjs'), String(server.port), attack]);
+  await waitForLine(attacker, (line) => (line === 'attacking' ? line : undefined));
+  const result = await load(server, MODEL_INFER, body, 16);
+  attacker.stdin.end();
+  return result;
+}
+
 const directory = await mkdtemp(join(tmpdir(), 'headrace-bench-'));
 let kafka;
 try {
@@ -134,69 +216,58 @@ try {
   const model = join(repository, 'apps', 'inference-gateway', 'test', 'fixtures', 'flight-like.onnx');
   await publishDeployment(kafka.brokers, await store.putBytes(await readFile(model), 'model.onnx'));
 
-  const httpPort = await embedded.freePort();
-  const gateway = start(0, [join(repository, 'apps', 'inference-gateway', 'dist', 'main.js')], {
-    NODE_ENV: 'production',
-    KAFKA_BROKERS: kafka.brokers,
-    HEADRACE_ARTIFACTS: join(directory, 'artifacts'),
-    FEATURE_STORE_ADDRESS: '127.0.0.1:1',
-    HTTP_PORT: String(httpPort),
-    HEADRACE_PARENT_WATCH: '1',
-  });
-  const gatewayPort = await waitForLine(gateway, (line) => {
-    const entry = line.startsWith('{') ? JSON.parse(line) : {};
-    return entry.msg === 'gRPC listens' ? entry.port : undefined;
-  });
-  await ready(httpPort);
-  const echo = start(0, [join(here, 'echo-server.mjs')]);
-  const echoPort = Number(await waitForLine(echo, (line) => (line === '' ? undefined : line)));
-
-  const features = Float32Array.from({ length: FEATURES }, (_, index) => (index === 3 ? NaN : index * 7.5));
-  const body = inference.ModelInferRequest.encode({
-    modelName: ENDPOINT,
-    modelVersion: '',
-    id: '',
-    parameters: {},
-    inputs: [
-      { name: 'features', datatype: 'FP32', shape: [1n, BigInt(FEATURES)], parameters: {}, contents: undefined },
-    ],
-    outputs: [],
-    rawInputContents: [new Uint8Array(features.buffer)],
-  }).finish();
+  const gateways = {};
+  const echoes = {};
+  for (const kind of SERVERS) {
+    gateways[kind] = await startGateway(kind, kafka.brokers);
+    echoes[kind] = await startEcho(kind);
+  }
+  const one = requestOf(1);
+  const batch = requestOf(32);
 
   console.log(
     `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; ` +
       (canPin ? 'server on core 0, load on core 1' : 'not pinned: taskset or a second core is missing'),
   );
-  console.log('in flight   ModelInfer/s   p50 µs   p99 µs   CPU µs  |   echo/s   p50 µs   p99 µs   CPU µs');
+  print([
+    ['', -28],
+    ['in flight', 9],
+    ['requests/s', 12],
+    ['predictions/s', 15],
+    ['p50 µs', 9],
+    ['p99 µs', 9],
+    ['CPU µs', 9],
+    ['1e6/CPU µs', 12],
+  ]);
   for (const inFlight of [1, 16, 64]) {
-    const infer = await load(
-      { port: gatewayPort, pid: gateway.pid },
-      '/inference.GRPCInferenceService/ModelInfer',
-      body,
-      inFlight,
-    );
-    const answer = inference.ModelInferResponse.decode(Buffer.from(infer.example, 'base64'));
-    const probabilities = answer.outputs.findIndex(({ name }) => name === 'probabilities');
-    if (answer.rawOutputContents[probabilities]?.byteLength !== 8) throw new Error('the answer holds no probabilities');
-    const bare = await load({ port: echoPort, pid: echo.pid }, '/bench.Echo/Echo', body, inFlight);
-    const cells = [
-      [inFlight, 9],
-      [infer.perSecond, 15],
-      [infer.p50Micros, 9],
-      [infer.p99Micros, 9],
-      [infer.cpuMicros.toFixed(0), 9],
-      ['|', 3],
-      [bare.perSecond, 9],
-      [bare.p50Micros, 9],
-      [bare.p99Micros, 9],
-      [bare.cpuMicros.toFixed(0), 9],
-    ];
-    console.log(cells.map(([value, width]) => String(value).padStart(width)).join(''));
+    for (const kind of SERVERS)
+      printResult(`bare echo, ${kind}`, inFlight, await load(echoes[kind], '/bench.Echo/Echo', one, inFlight));
+    for (const kind of SERVERS) {
+      const result = await load(gateways[kind], MODEL_INFER, one, inFlight);
+      checkAnswer(result.example, 1);
+      printResult(`ModelInfer, ${kind}`, inFlight, result);
+    }
+  }
+  for (const kind of SERVERS) {
+    const result = await load(gateways[kind], MODEL_INFER, batch, 16);
+    checkAnswer(result.example, 32);
+    printResult(`ModelInfer of 32, ${kind}`, 16, result, 32);
   }
   console.log(
-    'CPU µs: processor time of the server for a request; on a busy machine 1,000,000 ÷ it is the better figure.',
+    'CPU µs: processor time of the server for a request; on a busy machine 1,000,000 ÷ it is the better figure.\n',
   );
+
+  console.log('16 honest calls in flight beside hostile clients: p99 µs (as many times that of the quiet server)');
+  for (const kind of SERVERS) {
+    const server = gateways[kind];
+    const quiet = await load(server, MODEL_INFER, one, 16);
+    const cells = [`  ${kind}: quiet ${quiet.p99Micros}`];
+    for (const attack of ATTACKS) {
+      const { p99Micros } = await underAttack(server, attack, one);
+      cells.push(`${attack} ${p99Micros} (${(p99Micros / quiet.p99Micros).toFixed(1)})`);
+    }
+    console.log(`${cells.join(', ')}; memory at most ${await peakMemory(server.pid)} MiB`);
+  }
 } finally {
   for (const child of children) child.kill('SIGTERM');
   await kafka?.stop();

@@ -1,0 +1,2 @@
+export { defaultLimits, type ServerLimits } from './protocol';
+export { FastGrpcServer, type FastGrpcOptions } from './server';

@@ -1,0 +1,90 @@
+// The two servers that services can be mounted on; they take the same definitions and handlers.
+import { performance } from 'node:perf_hooks';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { FastGrpcServer } from '@headrace/grpc-fast';
+import type { GrpcLog } from './server';
+
+/** `standard`: @grpc/grpc-js. `fast`: @headrace/grpc-fast, for a fraction of the CPU; compressed messages are refused. */
+export type GrpcServerKind = 'standard' | 'fast';
+
+export interface Mounted {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+export interface BoundServer {
+  readonly port: number;
+  /** Takes no new calls, finishes those that run, cuts off what is left after the deadline. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+const FAULT_LOG_MS = 1_000;
+
+/** Port 0 = chosen by the system. */
+export function bindServer(
+  kind: GrpcServerKind,
+  options: { readonly host: string; readonly port: number; readonly log: GrpcLog },
+  mounted: readonly Mounted[],
+): Promise<BoundServer> {
+  return kind === 'fast' ? bindFast(options, mounted) : bindStandard(options, mounted);
+}
+
+async function bindFast(
+  { host, port, log }: Parameters<typeof bindServer>[1],
+  mounted: readonly Mounted[],
+): Promise<BoundServer> {
+  const server = new FastGrpcServer({
+    limits: { maxMessageBytes: MAX_MESSAGE_BYTES },
+    onError: (error) => log.error({ err: error }, 'gRPC handler failed'),
+    onFault: atMostOften(FAULT_LOG_MS, (fault, unsaid) =>
+      log.warn?.({ ...fault, unsaid }, 'a gRPC connection was ended: its client broke the protocol or a bound'),
+    ),
+  });
+  for (const { definition, implementation } of mounted) server.addService(definition, implementation);
+  const bound = await server.listen(host, port);
+  return { port: bound, close: (deadlineMs) => server.close(deadlineMs) };
+}
+
+/** Whoever can make the server write a line can make it write very many. `unsaid`: how many were left out before. */
+function atMostOften<T>(everyMs: number, tell: (event: T, unsaid: number) => void): (event: T) => void {
+  let last = -Infinity;
+  let unsaid = 0;
+  return (event) => {
+    const now = performance.now();
+    if (now - last < everyMs) {
+      unsaid += 1;
+      return;
+    }
+    tell(event, unsaid);
+    last = now;
+    unsaid = 0;
+  };
+}
+
+async function bindStandard(
+  { host, port }: Parameters<typeof bindServer>[1],
+  mounted: readonly Mounted[],
+): Promise<BoundServer> {
+  const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
+  for (const { definition, implementation } of mounted) server.addService(definition, implementation);
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, chosen) =>
+      error ? reject(error) : resolve(chosen),
+    );
+  });
+  return {
+    port: bound,
+    close: (deadlineMs) =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, deadlineMs);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+}

@@ -3,4 +3,4 @@
 import { RunningGateway } from './running-gateway';
 
 RunningGateway.server = 'fast';
-require('./inference-gateway.int-spec');
+jest.requireActual('./inference-gateway.int-spec');

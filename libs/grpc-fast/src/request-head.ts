@@ -21,7 +21,6 @@ export interface RequestHead {
 
 const FORBIDDEN = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-// eslint-disable-next-line no-control-regex -- control characters are exactly what a value must not hold
 const BAD_VALUE = /[\0\r\n]|^[ \t]|[ \t]$/;
 const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
 const MILLISECONDS: Readonly<Record<string, number>> = {

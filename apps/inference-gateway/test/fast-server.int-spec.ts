@@ -4,3 +4,4 @@ import { RunningGateway } from './running-gateway';
 
 RunningGateway.server = 'fast';
 jest.requireActual('./inference-gateway.int-spec');
+jest.requireActual('./clients.int-spec');

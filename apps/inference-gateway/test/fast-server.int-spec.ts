@@ -4,4 +4,3 @@ import { RunningGateway } from './running-gateway';
 
 RunningGateway.server = 'fast';
 jest.requireActual('./inference-gateway.int-spec');
-jest.requireActual('./clients.int-spec');

@@ -1,8 +1,4 @@
-import {
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { type sendUnaryData, type ServerUnaryCall, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { authorise, type Caller, type TokenTable } from './access';
 import { healthService } from './health';
 import { reflectionServices } from './reflection';

@@ -32,6 +32,13 @@ beforeAll(async () => {
   await gateway.deploy(aDeploymentChanged({ endpoint: scoring, versions: [scored] }));
   await eventually(async () => expect(await gateway.isReady(every)).toBe(true), { timeoutMs: 60_000 });
   await eventually(async () => expect(await gateway.isReady(scoring)).toBe(true), { timeoutMs: 60_000 });
+  // What other specs deployed on the same Kafka is tried as well, and until then the server as a whole is not ready.
+  await eventually(
+    async () => expect((await fetch(`http://${gateway.restAddress}/v2/health/ready`)).status).toBe(200),
+    {
+      timeoutMs: 60_000,
+    },
+  );
   const outputs = await Promise.all(['try_triton.py', 'try_kserve.py'].map((script) => runScript(script)));
   outcomes = Object.assign({}, ...outputs) as typeof outcomes;
 });

@@ -100,17 +100,21 @@ describe('a candidate that fails when it is asked', () => {
       return (await database.query<{ predictions: number }>(sql, [NAME])).rows[0]?.predictions ?? 0;
     };
     try {
+      const sql = 'SELECT 1 FROM monitoring.predictions WHERE prediction_id = $1';
+      const arrived = (id: string) =>
+        eventually(async () => expect((await database.query(sql, [id])).rowCount).toBe(1), PATIENCE);
       await eventually(async () => expect(await counted()).toBe(answered.size), PATIENCE);
       for (const id of ['retried-1', 'retried-2', 'retried-3']) {
         await predict(500, 'the-same-flight', id);
         system.kill('inference-gateway');
         const again = await eventually(() => predict(500, 'the-same-flight', id), PATIENCE);
         expect(again.predictionId).toBe(id);
+        // What a killed gateway had not published yet is gone: the next kill must not take this answer along.
+        await arrived(id);
       }
       // Behind them in the same partition: when it is counted, whatever they left on the log was read.
       await predict(500, 'the-same-flight', 'after-them');
-      const sql = 'SELECT 1 FROM monitoring.predictions WHERE prediction_id = $1';
-      await eventually(async () => expect((await database.query(sql, ['after-them'])).rowCount).toBe(1), PATIENCE);
+      await arrived('after-them');
       expect(await counted()).toBe(answered.size);
     } finally {
       await database.end();

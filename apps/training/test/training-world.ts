@@ -96,7 +96,7 @@ export class TrainingWorld {
 
   /** The data of the first training is there: it is requested. */
   async ready(loop: Loop): Promise<Said<TrainingRequested>> {
-    await this.commits(loop.arrivals, 1, 900);
+    await this.commits(loop.arrivals, 1, 1_000);
     await this.commits(loop.departures, 1, 1_000);
     const [first] = await this.requested(loop.plan, 1);
     if (!first) throw new Error('nothing was requested');

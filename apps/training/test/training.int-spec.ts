@@ -23,10 +23,10 @@ describe('training on the real Kafka and Postgres', () => {
   afterAll(() => world.remove(), 60_000);
 
   describe('before the trainer', () => {
-    it('requests the first training once its spine has enough rows and every stream a version', async () => {
+    it('requests the first training once its spine and its labels have enough rows', async () => {
       const loop = await world.aLoop({ lookback: '1d' });
       await world.commits(loop.departures, 1, 999, 90_000_000_000);
-      await world.commits(loop.arrivals, 1, 900);
+      await world.commits(loop.arrivals, 1, 1_000);
       const spine = await world.commits(loop.departures, 2, 1_000, 90_000_000_000);
       const [first] = await world.requested(loop.plan, 1);
       await world.commits(loop.departures, 3, 5_000);
@@ -81,6 +81,18 @@ describe('training on the real Kafka and Postgres', () => {
       expect(run).toMatchObject({ error: 'no_labels: no row of the spine has a label' });
       const [failed] = await world.running.published(events.TrainingFailed, loop.plan);
       expect(failed).toMatchObject({ causationId: failure, data: { runId, step: 'join', code: 'no_labels' } });
+    });
+
+    it('makes a first training that failed once more on newer data', async () => {
+      const loop = await world.aLoop();
+      const { runId } = await world.ready(loop);
+      const none = { runId, plan: loop.plan, code: 'no_rows', message: 'no row of the spine can be used' };
+      await world.running.says(events.FeatureMaterializationFailed, none);
+      await world.state(loop.plan, 'failed');
+      await world.commits(loop.arrivals, 2, 2_000);
+      const [, again] = await world.requested(loop.plan, 2);
+      expect(again).toMatchObject({ trigger: 'data-volume' });
+      await world.state(loop.plan, 'failed', 'joining');
     });
 
     it('waits for dataset versions that reach the moment of the decision', async () => {

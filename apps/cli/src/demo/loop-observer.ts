@@ -6,6 +6,7 @@ import type {
   GetEndpointResponse,
   ModelVersion,
 } from '@headrace/contracts/proto/registry/v1/registry_service';
+import type { TrainingRun } from '@headrace/contracts/proto/training/v1/training_service';
 import { isServiceError } from '@headrace/grpc';
 import { status } from '@grpc/grpc-js';
 import type { Clients } from '../connection';
@@ -22,6 +23,7 @@ export class LoopState {
     readonly versions: readonly ModelVersion[],
     readonly endpoint: GetEndpointResponse | undefined,
     readonly monitor: GetMonitorResponse | undefined,
+    readonly failedRuns: readonly TrainingRun[],
   ) {}
 
   serves(version: number): boolean {
@@ -70,15 +72,17 @@ export class LoopObserver {
   }
 
   private async look(): Promise<LoopState> {
-    const { registry, monitoring } = this.clients;
-    const [versions, endpoint, monitor] = await Promise.all([
+    const { registry, monitoring, training } = this.clients;
+    const [versions, endpoint, monitor, trainings] = await Promise.all([
       this.ask(() => this.clients.call(registry.listVersions.bind(registry), { model: this.names.model })),
       this.ask(() => this.clients.call(registry.getEndpoint.bind(registry), { endpoint: this.names.endpoint })),
       this.ask(() =>
         this.clients.call(monitoring.getMonitor.bind(monitoring), { monitor: this.names.monitor, lastWindows: 10 }),
       ),
+      this.ask(() => this.clients.call(training.listRuns.bind(training), { plan: '' })),
     ]);
-    return new LoopState(versions?.versions ?? [], endpoint, monitor);
+    const failed = trainings?.runs.filter((run) => run.state === 'failed') ?? [];
+    return new LoopState(versions?.versions ?? [], endpoint, monitor, failed);
   }
 
   /** Undefined while a service is on its way back, or does not know the thing yet. */
@@ -99,6 +103,7 @@ export class LoopObserver {
   }
 
   private tell(state: LoopState): void {
+    for (const run of state.failedRuns) this.once(run.runId, `A training (${run.trigger}) failed: ${run.error}`);
     for (const version of state.versions) {
       const metric = Object.entries(version.metrics).find(([name]) => name === 'auc');
       this.once(

@@ -62,8 +62,8 @@ export class RunsRepository {
     });
   }
 
-  async everRan(transaction: Transaction, plan: string): Promise<boolean> {
-    return transaction.manager.existsBy(RunRow, { plan });
+  async last(transaction: Transaction, plan: string): Promise<RunRow | null> {
+    return transaction.manager.findOne(RunRow, { where: { plan }, order: { requestedAtMicros: 'DESC' } });
   }
 
   /** Plans with a run that waits for a moment on the clock or for another run. */

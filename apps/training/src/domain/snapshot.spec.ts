@@ -1,5 +1,13 @@
+import type { DatasetVersionRef } from '@headrace/contracts/proto/common/v1/common';
 import { aPlan, aView, digestOf } from '../../test/builders';
-import { chooseSnapshot, reachesInitialRows, spineFrom, streamsOf, type KnownDatasetVersion } from './snapshot';
+import {
+  chooseSnapshot,
+  mayBeginFirst,
+  reachesInitialRows,
+  spineFrom,
+  streamsOf,
+  type KnownDatasetVersion,
+} from './snapshot';
 
 const version = (stream: string, fields: Partial<KnownDatasetVersion> = {}): KnownDatasetVersion => ({
   stream,
@@ -69,14 +77,13 @@ describe('the snapshot of a run', () => {
 describe('the first training of a plan', () => {
   const streams = ['departures', 'arrivals'];
 
-  it('begins when the spine has enough rows and every other stream a version', () => {
-    expect(reachesInitialRows(aPlan(), streams, known(version('departures'), version('arrivals', { rows: 1 })))).toBe(
-      true,
-    );
+  it('begins when spine and labels have enough rows and every other stream a version', () => {
+    const newest = known(version('departures'), version('arrivals'), version('weather', { rows: 1 }));
+    expect(reachesInitialRows(aPlan(), [...streams, 'weather'], newest)).toBe(true);
   });
 
-  it('does not begin with one row too few', () => {
-    const newest = known(version('departures', { rows: 999 }), version('arrivals'));
+  it.each(['departures', 'arrivals'])('does not begin with one row too few of %s', (stream) => {
+    const newest = known(version('departures'), version('arrivals'), version(stream, { rows: 999 }));
     expect(reachesInitialRows(aPlan(), streams, newest)).toBe(false);
   });
 
@@ -87,6 +94,32 @@ describe('the first training of a plan', () => {
   it('does not begin by itself when the plan does not say so', () => {
     const plan = aPlan({ triggers: { onRetrainingRequested: true } });
     expect(reachesInitialRows(plan, streams, known(version('departures'), version('arrivals')))).toBe(false);
+  });
+});
+
+describe('the first training, once more', () => {
+  const newest = known(version('departures', { version: 3 }), version('arrivals', { version: 2 }));
+  const datasets = (departures: number, arrivals: number): DatasetVersionRef[] => [
+    { stream: 'departures', version: departures, manifestDigest: digestOf('a') },
+    { stream: 'arrivals', version: arrivals, manifestDigest: digestOf('a') },
+  ];
+  const failed = { state: 'failed', trigger: 'data-volume', datasets: datasets(3, 1) } as const;
+
+  it('is made when the last one failed on older data', () => {
+    expect(mayBeginFirst(null, newest)).toBe(true);
+    expect(mayBeginFirst(failed, newest)).toBe(true);
+  });
+
+  it('is not made on the data that it failed on', () => {
+    expect(mayBeginFirst({ ...failed, datasets: datasets(3, 2) }, newest)).toBe(false);
+  });
+
+  it.each(['done', 'fitting', 'cancelled'] as const)('is not made after one that is %s', (state) => {
+    expect(mayBeginFirst({ ...failed, state }, newest)).toBe(false);
+  });
+
+  it('is not made after a failure of a run that somebody asked for', () => {
+    expect(mayBeginFirst({ ...failed, trigger: 'manual' }, newest)).toBe(false);
   });
 });
 

@@ -2,6 +2,7 @@
 import type { DatasetVersionRef } from '@headrace/contracts/proto/common/v1/common';
 import type { FeatureView, TrainingPlan } from '@headrace/definitions';
 import { parseDuration } from '@headrace/event-time';
+import type { RunState, Trigger } from './run';
 
 export interface KnownDatasetVersion {
   readonly stream: string;
@@ -55,16 +56,30 @@ export function chooseSnapshot(input: {
   return { kind: 'ready', datasets, stale };
 }
 
-/** The plan trains for the first time: enough spine rows, and a version of every other stream. */
+/**
+ * The plan trains for the first time: enough rows that can be learnt from, and a version of every other stream. Streams commit
+ * their versions each in its own time: rows of the spine alone say nothing, their labels may still be on the way.
+ */
 export function reachesInitialRows(
   plan: TrainingPlan,
   streams: readonly string[],
   newest: ReadonlyMap<string, KnownDatasetVersion>,
 ): boolean {
-  const wanted = plan.spec.triggers.initialSpineRows;
+  const { spine, label, triggers } = plan.spec;
+  const wanted = triggers.initialSpineRows;
   if (wanted === undefined) return false;
-  const rows = newest.get(plan.spec.spine.stream)?.rows ?? 0;
-  return rows >= wanted && streams.every((stream) => newest.has(stream));
+  const rowsOf = (stream: string): number => newest.get(stream)?.rows ?? 0;
+  return rowsOf(spine.stream) >= wanted && rowsOf(label.stream) >= wanted && streams.every((it) => newest.has(it));
+}
+
+/** The first training is made, or made again: when it failed, newer data may be what it lacked. Never twice from the same. */
+export function mayBeginFirst(
+  last: { readonly state: RunState; readonly trigger: Trigger; readonly datasets: readonly DatasetVersionRef[] } | null,
+  newest: ReadonlyMap<string, KnownDatasetVersion>,
+): boolean {
+  if (last === null) return true;
+  if (last.state !== 'failed' || last.trigger !== 'data-volume') return false;
+  return last.datasets.some(({ stream, version }) => (newest.get(stream)?.version ?? 0) > version);
 }
 
 /** Spine rows from this event time on are used; 0: all. */

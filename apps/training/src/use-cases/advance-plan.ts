@@ -9,7 +9,7 @@ import { InputsRepository, type NewestDatasetVersion } from '../database/inputs.
 import type { RunRow } from '../database/run.table';
 import { RunsRepository } from '../database/runs.repository';
 import { featureColumns } from '../domain/signature';
-import { chooseSnapshot, reachesInitialRows, spineFrom, streamsOf } from '../domain/snapshot';
+import { chooseSnapshot, mayBeginFirst, reachesInitialRows, spineFrom, streamsOf } from '../domain/snapshot';
 
 /** How long a run waits for dataset versions that reach the moment of its decision, wall clock. */
 export const SNAPSHOT_PATIENCE_MICROS = 30_000_000;
@@ -70,7 +70,7 @@ export class AdvancePlan {
     const { metadata, spec } = plan.definition;
     const spine = newest.get(spec.spine.stream);
     if (!spine || !reachesInitialRows(plan.definition, streams, newest)) return null;
-    if (await this.runs.everRan(transaction, metadata.name)) return null;
+    if (!mayBeginFirst(await this.runs.last(transaction, metadata.name), newest)) return null;
     const runId = randomUUID();
     await this.runs.insert(transaction, {
       runId,

@@ -1,5 +1,5 @@
 // deploy/grafana/dashboards/*.json from deploy/grafana/src: one file for each dashboard.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { repository, runChild } from './child.mjs';
@@ -9,6 +9,11 @@ const code = await runChild(process.execPath, [join(repository, 'tools', 'compil
   cwd: folder,
 });
 if (code !== 0) process.exit(code);
-const { overview } = createRequire(import.meta.url)(join(folder, 'dist', 'overview.js'));
-await mkdir(join(folder, 'dashboards'), { recursive: true });
-await writeFile(join(folder, 'dashboards', 'overview.json'), `${JSON.stringify(overview(), null, 2)}\n`);
+const { dashboards } = createRequire(import.meta.url)(join(folder, 'dist', 'dashboards.js'));
+const target = join(folder, 'dashboards');
+// A dashboard that is no longer made leaves no file behind.
+await rm(target, { recursive: true, force: true });
+await mkdir(target);
+for (const [name, make] of Object.entries(dashboards)) {
+  await writeFile(join(target, `${name}.json`), `${JSON.stringify(make(), null, 2)}\n`);
+}

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { exposedMetrics, metricsIn } from '../exposed-metrics';
-import { overview } from './src/overview';
+import { dashboards } from './src/dashboards';
 
 const Panel = z.object({
   id: z.int(),
@@ -27,15 +27,39 @@ const Dashboard = z.object({
   title: z.string(),
   panels: z.array(Panel),
   templating: z.object({ list: z.array(z.object({ name: z.string() })) }),
+  annotations: z.object({ list: z.array(z.object({ name: z.string(), expr: z.string().optional() })) }),
 });
 
-const committed = readFileSync(join(__dirname, 'dashboards/overview.json'), 'utf8');
-const dashboard = Dashboard.parse(JSON.parse(committed));
-const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+const folder = join(__dirname, 'dashboards');
+const committed = (name: string): string => readFileSync(join(folder, `${name}.json`), 'utf8');
+const all = Object.entries(dashboards).map(([name, make]) => ({
+  name,
+  text: committed(name),
+  made: make(),
+  dashboard: Dashboard.parse(JSON.parse(committed(name))),
+}));
 
-describe('the overview dashboard', () => {
+it('has a committed file for each dashboard, and no other', () => {
+  expect(readdirSync(folder).sort()).toEqual(all.map(({ name }) => `${name}.json`).sort());
+});
+
+it('gives each dashboard its own address and title', () => {
+  expect(new Set(all.map(({ dashboard }) => dashboard.uid)).size).toBe(all.length);
+  expect(new Set(all.map(({ dashboard }) => dashboard.title)).size).toBe(all.length);
+});
+
+describe.each(all)('dashboard $name', ({ text, made, dashboard }) => {
+  const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+
   it('is the one that its source makes (npm run generate)', () => {
-    expect(committed).toBe(`${JSON.stringify(overview(), null, 2)}\n`);
+    expect(text).toBe(`${JSON.stringify(made, null, 2)}\n`);
+  });
+
+  it('marks deployments, drift and retraining', () => {
+    const marks = dashboard.annotations.list.filter(({ expr }) => expr !== undefined);
+    expect(marks.map(({ name }) => name)).toEqual(['Deployments', 'Drift', 'Retraining']);
+    for (const { expr } of marks)
+      expect(metricsIn(expr ?? '').every((metric) => exposedMetrics().has(metric))).toBe(true);
   });
 
   it.each(panels)('$title says what it shows, in which unit, with a legend for each of its queries', (panel) => {
@@ -55,7 +79,7 @@ describe('the overview dashboard', () => {
 
   it('uses only variables that it has', () => {
     const variables = new Set(dashboard.templating.list.map(({ name }) => name));
-    const used = [...committed.matchAll(/\$\{?([a-z_]+)\}?/g)].map((match) => match[1] ?? '');
+    const used = [...text.matchAll(/\$\{?([a-z_]+)\}?/g)].map((match) => match[1] ?? '');
     expect(used.filter((name) => !variables.has(name) && !name.startsWith('__'))).toEqual([]);
   });
 

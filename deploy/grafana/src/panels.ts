@@ -16,6 +16,8 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
+  FieldColorBuilder,
+  FieldColorModeId,
   MappingType,
   ThresholdsConfigBuilder,
   ThresholdsMode,
@@ -24,6 +26,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as StateTimelineBuilder } from '@grafana/grafana-foundation-sdk/statetimeline';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 
 /** The variable that chooses the Prometheus to ask. */
@@ -128,6 +131,25 @@ export function stat(options: StatOptions): StatBuilder {
   );
   if (options.words) panel.mappings([wordsFor(options.words)]);
   return panel;
+}
+
+/** One line for each series, coloured by its value: where it is high, and since when. */
+export function heatLines(options: PanelOptions & { readonly limits: Limits }): StateTimelineBuilder {
+  return new StateTimelineBuilder()
+    .title(options.title)
+    .description(options.description)
+    .datasource(DATASOURCE)
+    .unit(options.unit)
+    .decimals(options.decimals ?? 2)
+    .span(options.width)
+    .height(GRAPH_HEIGHT)
+    .targets(targetsOf(options.queries))
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
+    .thresholds(thresholds(stepsOf(options.limits)))
+    .mergeValues(true)
+    .showValue(VisibilityMode.Auto)
+    .legend(new VizLegendOptionsBuilder().showLegend(false).placement(LegendPlacement.Bottom).calcs([]))
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Single).sort(SortOrder.None));
 }
 
 function targetsOf(queries: readonly Query[]): DataqueryBuilder[] {

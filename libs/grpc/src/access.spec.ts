@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { register } from 'prom-client';
 import { authorise, TokenTable } from './access';
 
 describe('access by token', () => {
@@ -32,5 +33,17 @@ describe('access by token', () => {
     expect(() => authorise(['operator'], caller, 'Apply')).not.toThrow();
     expect(() => authorise('authenticated', undefined, 'List')).toThrow(/bearer token/);
     expect(() => authorise('public', undefined, 'Predict')).not.toThrow();
+  });
+
+  it('counts what it refuses, by method and by what was missing', async () => {
+    const counted = async (code: string): Promise<number> => {
+      const { values } = (await register.getSingleMetric('headrace_grpc_refused_total')?.get()) ?? { values: [] };
+      return values.find(({ labels }) => labels.method === 'Drop' && labels.code === code)?.value ?? 0;
+    };
+    const caller = new TokenTable(file).callerOf('Bearer open-sesame');
+    expect(() => authorise(['approver'], caller, 'Drop')).toThrow();
+    expect(() => authorise('authenticated', undefined, 'Drop')).toThrow();
+    expect(() => authorise('authenticated', undefined, 'Drop')).toThrow();
+    expect([await counted('role_missing'), await counted('unauthenticated')]).toEqual([1, 2]);
   });
 });

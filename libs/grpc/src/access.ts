@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DomainError } from '@headrace/contracts';
+import { Counter } from 'prom-client';
 import { z } from 'zod';
 
 export const roles = ['viewer', 'publisher', 'data-scientist', 'approver', 'operator', 'service'] as const;
@@ -50,19 +51,24 @@ export class TokenTable {
   }
 }
 
-/** Throws when the caller may not. */
+const refused = new Counter({
+  name: 'headrace_grpc_refused_total',
+  help: 'Calls refused, by what was missing: a valid token (unauthenticated) or a role (role_missing)',
+  labelNames: ['method', 'code'],
+});
+
+/** Throws when the caller may not. `method`: one of those that are served, never text of the caller. */
 export function authorise(access: Access, caller: Caller | undefined, method: string): void {
   if (access === 'public') return;
-  if (!caller)
-    throw new DomainError(
-      'forbidden',
-      'unauthenticated',
-      `${method} needs a valid bearer token in the metadata "authorization"`,
-    );
+  if (!caller) {
+    throw refusal(method, 'unauthenticated', 'needs a valid bearer token in the metadata "authorization"');
+  }
   if (access === 'authenticated' || access.some((role) => caller.roles.includes(role))) return;
-  throw new DomainError(
-    'forbidden',
-    'role_missing',
-    `${method} needs role ${access.join(' or ')}; ${caller.subject} has ${caller.roles.join(', ')}`,
-  );
+  const held = `${caller.subject} has ${caller.roles.join(', ')}`;
+  throw refusal(method, 'role_missing', `needs role ${access.join(' or ')}; ${held}`);
+}
+
+function refusal(method: string, code: string, what: string): DomainError {
+  refused.inc({ method, code });
+  return new DomainError('forbidden', code, `${method} ${what}`);
 }

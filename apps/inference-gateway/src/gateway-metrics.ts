@@ -22,6 +22,8 @@ export class GatewayMetrics {
   private readonly versionFailures;
   private readonly guardrails;
   private readonly circuit;
+  private readonly turnedAwayCounter;
+  private readonly processDeaths;
   private readonly meters = new Map<string, RequestMeter>();
 
   constructor(private readonly registry: Registry = register) {
@@ -82,6 +84,18 @@ export class GatewayMetrics {
       labelNames: ['endpoint', 'guardrail', 'action'],
       registers,
     });
+    this.turnedAwayCounter = new Counter({
+      name: 'headrace_gateway_turned_away_total',
+      help: 'Requests that were refused or left the queue before they were run, by reason.',
+      labelNames: ['model', 'version', 'reason'],
+      registers,
+    });
+    this.processDeaths = new Counter({
+      name: 'headrace_gateway_model_process_deaths_total',
+      help: 'Processes that ran models and died: own = of one version that is not promoted, shared = of promoted ones.',
+      labelNames: ['place', 'code'],
+      registers,
+    });
     this.circuit = new Gauge({
       name: 'headrace_gateway_feature_store_circuit_open',
       help: '1 while nobody waits for the feature store.',
@@ -92,7 +106,15 @@ export class GatewayMetrics {
   /** Read at each scrape. */
   observeState(state: {
     logBuffered(): number;
-    versions(): { endpoint: string; version: string; role: string; weight: number; queuedRows: number }[];
+    versions(): {
+      endpoint: string;
+      version: string;
+      role: string;
+      weight: number;
+      place: string;
+      queuedRows: number;
+      queueLimit: number;
+    }[];
   }): void {
     const registers = [this.registry];
     new Gauge({
@@ -111,6 +133,26 @@ export class GatewayMetrics {
       collect() {
         this.reset();
         for (const { endpoint, version, queuedRows } of state.versions()) this.set({ endpoint, version }, queuedRows);
+      },
+    });
+    new Gauge({
+      name: 'headrace_gateway_queue_limit_rows',
+      help: 'Rows that may wait for a version now; it falls while the queue does not empty.',
+      labelNames: ['endpoint', 'version'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { endpoint, version, queueLimit } of state.versions()) this.set({ endpoint, version }, queueLimit);
+      },
+    });
+    new Gauge({
+      name: 'headrace_gateway_version_place',
+      help: '1: here = in the gateway, shared = in a process of promoted versions, own = in a process of its own.',
+      labelNames: ['endpoint', 'version', 'place'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { endpoint, version, place } of state.versions()) this.set({ endpoint, version, place }, 1);
       },
     });
     new Gauge({
@@ -150,6 +192,22 @@ export class GatewayMetrics {
   batch(model: string, version: number): (rows: number) => void {
     const rows = this.batchRows.labels({ model, version: String(version) });
     return (count) => rows.observe(count);
+  }
+
+  turnedAway(model: string, version: number): (reason: string) => void {
+    const counters = new Map<string, Counter.Internal>();
+    return (reason) => {
+      let counter = counters.get(reason);
+      if (!counter) {
+        counter = this.turnedAwayCounter.labels({ model, version: String(version), reason });
+        counters.set(reason, counter);
+      }
+      counter.inc();
+    };
+  }
+
+  modelProcessDied(place: string, code: string): void {
+    this.processDeaths.inc({ place, code });
   }
 
   fallback(endpoint: string, reason: string): void {

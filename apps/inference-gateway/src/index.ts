@@ -1,2 +1,2 @@
 export { gatewayConfig } from './inference-gateway.config';
-export { InferenceGatewayModule, VALIDATION_CHILD } from './inference-gateway.module';
+export { CHILD_PROGRAMS, InferenceGatewayModule } from './inference-gateway.module';

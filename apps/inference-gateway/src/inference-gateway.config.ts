@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { baseSettings, defineConfig, type BaseSettings } from '@headrace/service-kit';
 import { z } from 'zod';
 
@@ -22,7 +23,7 @@ const gatewaySettings = {
   GATEWAY_REST_BODIES_MIB: count(256, 1, 65_536),
   /** Rows of one run of a model; larger requests take several. */
   GATEWAY_BATCH_ROWS: count(256, 1, 65_536),
-  /** Rows that may wait for one version, and the most that one request may bring. */
+  /** Rows that may wait for one version, fewer while its queue does not empty; and the most that one request may bring. */
   GATEWAY_QUEUE_ROWS: count(16_384, 1, 1_048_576),
   /** Answered predictions that are kept in memory while Kafka is away. */
   GATEWAY_LOG_BUFFER: count(50_000, 1, 5_000_000),
@@ -32,8 +33,21 @@ const gatewaySettings = {
   /** Resident memory of the process that tries a model before it is loaded here, about 90 MiB of its own included. */
   GATEWAY_MODEL_MEMORY_MIB: count(512, 128, 65_536),
   GATEWAY_MODEL_TIMEOUT_MS: count(15_000, 100, 600_000),
-  /** Longest time of one row: a run blocks the event loop. */
+  /** Longest time of one row. */
   GATEWAY_MODEL_ROW_MS: z.coerce.number().min(0.01).max(10_000).default(50),
+  /**
+   * Longest time that one run may keep the event loop. A promoted version runs in this process when eight of its rows fit
+   * into it; others run in processes beside it. 0: none runs here.
+   */
+  GATEWAY_HERE_MS: z.coerce.number().min(0).max(1_000).default(2),
+  /** Processes that promoted versions with dear rows share. Default: the machine's cores less one. */
+  GATEWAY_MODEL_PROCESSES: count(Math.max(1, availableParallelism() - 1), 1, 256),
+  /** Longest time of one run in such a process: another model's run waits so long for its turn. */
+  GATEWAY_RUN_MS: z.coerce.number().min(1).max(10_000).default(50),
+  /** A run that takes longer hangs: its process is killed. */
+  GATEWAY_HANG_MS: count(1_000, 50, 600_000),
+  /** When even the least delay of 100 ms is longer than this, fewer rows may wait. */
+  GATEWAY_QUEUE_TARGET_MS: z.coerce.number().min(1).max(60_000).default(50),
 } as const;
 
 export type GatewaySettings = BaseSettings & z.output<z.ZodObject<typeof gatewaySettings>>;

@@ -15,6 +15,7 @@ import { FeatureStoreClient } from './grpc-out/feature-store.client';
 import { RestModule, type RestBackend } from './http-in/rest.module';
 import type { GatewaySettings } from './inference-gateway.config';
 import { ModelLoader } from './models/model-loader';
+import { Placement } from './models/placement';
 import { Profiles } from './models/profiles';
 import { VersionPool } from './models/version-pool';
 import { OpenInferenceObserver, RequestStatistics } from './open-inference-observer';
@@ -24,8 +25,9 @@ import { DescribeModels } from './use-cases/describe-models';
 import { FollowDeployments } from './use-cases/follow-deployments';
 import { InferTensors } from './use-cases/infer-tensors';
 
-/** Path of the compiled validation child, where it is not beside this file (specs). */
-export const VALIDATION_CHILD = Symbol('VALIDATION_CHILD');
+/** Folder of the compiled programs of child processes, where it is not beside this file (specs). */
+export const CHILD_PROGRAMS = Symbol('CHILD_PROGRAMS');
+const BESIDE = join(__dirname, 'models');
 const OPEN_INFERENCE_GRPC = Symbol('OPEN_INFERENCE_GRPC');
 const PREDICT_GRPC = Symbol('PREDICT_GRPC');
 const OPEN_INFERENCE_REST = Symbol('OPEN_INFERENCE_REST');
@@ -33,11 +35,30 @@ const TENSOR_OBSERVERS = Symbol('TENSOR_OBSERVERS');
 
 const models: Provider[] = [
   {
+    provide: Placement,
+    inject: [SETTINGS, LOGGER, GatewayMetrics, { token: CHILD_PROGRAMS, optional: true }],
+    useFactory: (settings: GatewaySettings, logger: Logger, metrics: GatewayMetrics, programs: string = BESIDE) =>
+      new Placement({
+        hostScript: join(programs, 'model-host.js'),
+        sharedHosts: settings.GATEWAY_MODEL_PROCESSES,
+        hereMicros: settings.GATEWAY_HERE_MS * 1_000,
+        sharedMicros: settings.GATEWAY_RUN_MS * 1_000,
+        maxRunRows: settings.GATEWAY_BATCH_ROWS,
+        runTimeoutMs: settings.GATEWAY_HANG_MS,
+        loadTimeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
+        ownMemoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,
+        onDeath: (place, held, death) => {
+          metrics.modelProcessDied(place, death.code);
+          logger.error({ place, models: held, ...death }, 'a process that runs models died and is started again');
+        },
+      }),
+  },
+  {
     provide: ModelLoader,
-    inject: [ArtifactStore, SETTINGS, { token: VALIDATION_CHILD, optional: true }],
-    useFactory: (store: ArtifactStore, settings: GatewaySettings, child?: string) =>
-      new ModelLoader(store, {
-        childScript: child ?? join(__dirname, 'models', 'validation-child.js'),
+    inject: [ArtifactStore, Placement, SETTINGS, { token: CHILD_PROGRAMS, optional: true }],
+    useFactory: (store: ArtifactStore, placement: Placement, settings: GatewaySettings, programs: string = BESIDE) =>
+      new ModelLoader(store, placement, {
+        childScript: join(programs, 'validation-child.js'),
         maxModelBytes: settings.GATEWAY_MODEL_MIB * 1_048_576,
         limits: {
           timeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
@@ -51,10 +72,13 @@ const models: Provider[] = [
     inject: [ModelLoader, SETTINGS, GatewayMetrics, LOGGER],
     useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) =>
       new VersionPool(loader, {
-        batcher: (model, version) => ({
-          maxBatchRows: settings.GATEWAY_BATCH_ROWS,
+        batcher: (model, version, { runRows, rowMicros }) => ({
+          maxBatchRows: runRows,
           maxQueuedRows: settings.GATEWAY_QUEUE_ROWS,
+          targetDelayMs: settings.GATEWAY_QUEUE_TARGET_MS,
+          rowMicros,
           onBatch: metrics.batch(model, version),
+          onTurnedAway: metrics.turnedAway(model, version),
         }),
         onReleaseFault: (error) => logger.warn({ err: error }, 'releasing a model failed'),
       }),
@@ -212,6 +236,7 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly observer: GatewayObserver,
     private readonly features: FeatureStoreClient,
     private readonly metrics: GatewayMetrics,
+    private readonly placement: Placement,
     private readonly readiness: Readiness,
   ) {}
 
@@ -228,6 +253,7 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
     await this.observer.close(SHUTDOWN_FLUSH_MS);
     await this.listener.stop();
     this.features.close();
+    this.placement.closeAll();
   }
 
   private servedVersions(): ReturnType<Parameters<GatewayMetrics['observeState']>[0]['versions']> {
@@ -237,7 +263,9 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
         version: String(number),
         role,
         weight,
+        place: loaded.model.place,
         queuedRows: loaded.batcher.queuedRows,
+        queueLimit: loaded.batcher.queueLimit,
       })),
     );
   }

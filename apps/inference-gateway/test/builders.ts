@@ -13,7 +13,7 @@ import { readDeployment, type Deployment } from '../src/domain/deployment';
 import { planInputs } from '../src/domain/input-plan';
 import { MicroBatcher } from '../src/models/micro-batcher';
 import { ActiveDeployment } from '../src/serving/active-deployment';
-import type { Outputs, PackedRows, RowModel, TensorSpec } from '../src/models/tensors';
+import type { HeldModel, ModelFault, Outputs, PackedRows, TensorSpec } from '../src/models/tensors';
 
 export function aColumn(name: string, overrides: Partial<FeatureColumn> = {}): FeatureColumn {
   return { name, view: 'origin-delays', feature: name, requestExpression: '', entity: 'origin', ...overrides };
@@ -146,7 +146,10 @@ export function anInferRequest(
 }
 
 /** A model whose "probability" of a row is its first feature; `beforeRun` may throw. */
-export class FirstFeatureModel implements RowModel {
+export class FirstFeatureModel implements HeldModel {
+  readonly place = 'here';
+  readonly runRows = 64;
+  readonly rowMicros = 1;
   readonly outputs = [
     { name: 'label', datatype: 'INT64', shape: [-1] },
     { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
@@ -156,6 +159,7 @@ export class FirstFeatureModel implements RowModel {
   readonly rowStrings = 0;
   readonly batches: number[] = [];
   released = false;
+  private watcher: ((fault: ModelFault) => void) | undefined;
 
   constructor(
     readonly width = flightColumns.length,
@@ -176,6 +180,15 @@ export class FirstFeatureModel implements RowModel {
       label: { data: BigInt64Array.from(first, (value) => BigInt(Math.round(value))), dims: [rows] },
       probabilities: { data: Float32Array.from(first.flatMap((value) => [1 - value, value])), dims: [rows, 2] },
     };
+  }
+
+  watch(listener: ((fault: ModelFault) => void) | undefined): void {
+    this.watcher = listener;
+  }
+
+  /** As when the process that runs it dies. */
+  die(fault: ModelFault): void {
+    this.watcher?.(fault);
   }
 
   release(): Promise<void> {

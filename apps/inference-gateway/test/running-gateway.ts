@@ -40,15 +40,15 @@ import { createLogger, createService, readConfig } from '@headrace/service-kit';
 import { testKafkaBrokers } from '@headrace/testing';
 import { Global, Module, type INestApplication, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { gatewayConfig, InferenceGatewayModule, VALIDATION_CHILD } from '../src';
-import { compileValidationChild, fixtures } from './compiled-child';
+import { CHILD_PROGRAMS, gatewayConfig, InferenceGatewayModule } from '../src';
+import { compilePrograms, fixtures, type CompiledPrograms } from './compiled-programs';
 
 @Module({})
 class RootModule {}
 
 @Global()
 @Module({})
-class ValidationChildModule {}
+class ChildProgramsModule {}
 
 /** Gives each feature the number of its place; `status` and `error` steer it. */
 export class FakeFeatureStore {
@@ -102,7 +102,7 @@ export class RunningGateway {
   private store: ArtifactStore | undefined;
   private app: INestApplication | undefined;
   private outside: INestApplicationContext | undefined;
-  private child: Awaited<ReturnType<typeof compileValidationChild>> | undefined;
+  private programs: CompiledPrograms | undefined;
   private inferenceClient: GRPCInferenceServiceClient | undefined;
   private predictClient: InferenceClient | undefined;
   private sequence = 0;
@@ -110,7 +110,7 @@ export class RunningGateway {
   async start(): Promise<void> {
     this.folder = await mkdtemp(join(tmpdir(), 'gateway-'));
     this.store = new ArtifactStore(join(this.folder, 'artifacts'));
-    this.child = await compileValidationChild();
+    this.programs = await compilePrograms();
     const brokers = testKafkaBrokers();
     this.outside = await NestFactory.createApplicationContext(
       MessagingModule.forService({ service: 'registry', brokers }),
@@ -131,12 +131,12 @@ export class RunningGateway {
       GATEWAY_GRPC_SERVER: RunningGateway.server,
       LOG_LEVEL: 'error',
     });
-    const validationChild = {
-      module: ValidationChildModule,
-      providers: [{ provide: VALIDATION_CHILD, useValue: this.child.script }],
-      exports: [VALIDATION_CHILD],
+    const programs = {
+      module: ChildProgramsModule,
+      providers: [{ provide: CHILD_PROGRAMS, useValue: this.programs.folder }],
+      exports: [CHILD_PROGRAMS],
     };
-    const root = { module: RootModule, imports: [validationChild, InferenceGatewayModule] };
+    const root = { module: RootModule, imports: [programs, InferenceGatewayModule] };
     const logger = createLogger('inference-gateway', settings.LOG_LEVEL);
     this.app = await createService(root, 'inference-gateway', settings, logger);
     await this.app.init();
@@ -219,7 +219,7 @@ export class RunningGateway {
     await this.stopGateway();
     this.features.stop();
     await this.outside?.close();
-    await this.child?.remove();
+    await this.programs?.remove();
     await rm(this.folder, { recursive: true, force: true });
   }
 

@@ -1,6 +1,7 @@
 // Open Inference Protocol over gRPC, with Triton's extensions: the caller brings the tensors. A "model" is an endpoint; its
 // versions are those that are loaded.
-import type { handleUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { performance } from 'node:perf_hooks';
+import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import {
   GRPCInferenceServiceService,
   type GRPCInferenceServiceServer,
@@ -23,8 +24,8 @@ export interface OpenInferenceOptions {
 }
 
 export function openInferenceService({ inferTensors, describe, observers, access }: OpenInferenceOptions): GrpcService {
-  const modelInfer: handleUnaryCall<ModelInferRequest, ModelInferResponse> = ({ request }, respond) =>
-    inferTensors.infer(new UnaryCall(request, respond), observers.unary);
+  const modelInfer: handleUnaryCall<ModelInferRequest, ModelInferResponse> = (call, respond) =>
+    inferTensors.infer(new UnaryCall(call, respond), observers.unary);
   return {
     ...grpcService<GRPCInferenceServiceServer>(
       GRPCInferenceServiceService,
@@ -69,12 +70,18 @@ class UnaryCall implements TensorCall {
   readonly model: string;
   readonly version: string;
 
+  readonly deadlineMs: number;
+  private readonly message: ModelInferRequest;
+
   constructor(
-    private readonly message: ModelInferRequest,
+    readonly caller: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
     private readonly respond: sendUnaryData<ModelInferResponse>,
   ) {
-    this.model = message.modelName;
-    this.version = message.modelVersion;
+    this.message = caller.request;
+    this.model = this.message.modelName;
+    this.version = this.message.modelVersion;
+    const deadline = caller.getDeadline();
+    this.deadlineMs = deadline === Infinity ? Infinity : performance.now() + Number(deadline) - Date.now();
   }
 
   request(): TensorRequest {

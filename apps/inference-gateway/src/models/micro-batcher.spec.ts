@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { DomainError } from '@headrace/contracts';
 import { FirstFeatureModel } from '../../test/builders';
 import { MicroBatcher, type BatcherOptions } from './micro-batcher';
 import type { Outputs } from './tensors';
@@ -88,5 +90,54 @@ describe('micro-batching', () => {
     const batcher = aBatcher(model);
     const results = await Promise.allSettled([batcher.infer(rowsOf(1, 2), 2), batcher.infer(rowsOf(3, 4), 2)]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+
+  it('refuses at once what would be late, and takes what will be in time', async () => {
+    const turnedAway: string[] = [];
+    const batcher = aBatcher(new FirstFeatureModel(WIDTH), {
+      rowMicros: 10_000,
+      onTurnedAway: (reason) => turnedAway.push(reason),
+    });
+    const nowMs = performance.now();
+    const accepted = batcher.infer(rowsOf(1, 2), 2, nowMs + 60_000);
+    await expect(batcher.infer(rowsOf(3), 1, nowMs + 20)).rejects.toMatchObject({
+      kind: 'exhausted',
+      code: 'deadline_unreachable',
+      message: expect.stringContaining('30.0 ms of work stand before the answer'),
+    });
+    expect(probabilities(await accepted)).toEqual([1, 2]);
+    expect(turnedAway).toEqual(['deadline_unreachable']);
+  });
+
+  it('runs nothing that nobody waits for any more', async () => {
+    const model = new FirstFeatureModel(WIDTH);
+    const batcher = aBatcher(model);
+    const caller = { cancelled: false };
+    const left = batcher.infer(rowsOf(1), 1, Infinity, caller);
+    const stays = batcher.infer(rowsOf(2), 1);
+    caller.cancelled = true;
+    await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+    expect(probabilities(await stays)).toEqual([2]);
+    expect(model.batches).toEqual([1]);
+    expect(batcher.queuedRows).toBe(0);
+  });
+
+  it('gives the room of a caller that left to the next', async () => {
+    const batcher = aBatcher(new FirstFeatureModel(WIDTH), { maxQueuedRows: 1 });
+    const caller = { cancelled: true };
+    const left = batcher.infer(rowsOf(1), 1, Infinity, caller);
+    const next = batcher.infer(rowsOf(2), 1);
+    await expect(left).rejects.toMatchObject({ code: 'cancelled' });
+    expect(probabilities(await next)).toEqual([2]);
+  });
+
+  it('does not run each row of a batch once more when the process that ran it died', async () => {
+    const model = new FirstFeatureModel(WIDTH);
+    const run = jest.spyOn(model, 'run').mockRejectedValue(new DomainError('unavailable', 'down', 'it died'));
+    const batcher = aBatcher(model);
+    const results = await Promise.allSettled([1, 2, 3].map((value) => batcher.infer(rowsOf(value), 1)));
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(run).toHaveBeenCalledTimes(1);
+    expect(batcher.queuedRows).toBe(0);
   });
 });

@@ -1,6 +1,8 @@
-// Requests that wait are run together: one call of the runtime costs more than a row of a small model.
+// Requests that wait are run together: one call of the runtime costs more than a row of a small model. What would be late
+// is refused when it comes, and what nobody waits for any more is not run.
 import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
+import { QueueLimit } from './queue-limit';
 import {
   allocate,
   copyInto,
@@ -17,15 +19,34 @@ export type InferenceDone = (error: unknown, outputs: Outputs | undefined) => vo
 export interface BatcherOptions {
   /** Rows of one run; larger requests take several. */
   readonly maxBatchRows: number;
-  /** Rows that may wait, all requests together. */
+  /** Rows that may wait, all requests together; fewer when the queue does not empty. */
   readonly maxQueuedRows: number;
+  /** See QueueLimitOptions. */
+  readonly targetDelayMs?: number;
+  /** Microseconds of a row in a full run, as measured before; followed from then on. */
+  readonly rowMicros?: number;
   /** After each run: its rows, and the seconds that the model took. */
   readonly onBatch?: (rows: number, seconds: number) => void;
+  /** Requests that were refused or left before they were run. */
+  readonly onTurnedAway?: (reason: TurnedAway) => void;
+}
+
+export type TurnedAway = 'queue_full' | 'deadline_unreachable' | 'deadline_passed' | 'cancelled';
+
+/** Who waits for an answer: a server call has this form. */
+export interface Caller {
+  /** True once nobody waits for the answer any more. */
+  readonly cancelled: boolean;
 }
 
 interface Waiting {
   readonly packed: PackedRows;
   readonly rows: number;
+  readonly sinceMs: number;
+  readonly deadlineMs: number;
+  readonly caller: Caller | undefined;
+  /** Some of its rows are being run, or were. */
+  begun: boolean;
   /** Rows that are answered already. */
   answered: number;
   /** Filled piece by piece when one run was not enough. */
@@ -43,12 +64,18 @@ interface Piece {
 
 const MAX_BATCH_BYTES = 16 * 1_048_576;
 const MAX_QUEUED_BYTES = 256 * 1_048_576;
+const DEFAULT_TARGET_DELAY_MS = 50;
+/** Weight of the newest run in the mean cost of a row. */
+const NEWEST = 0.1;
+/** Smaller runs say more of the event loop than of the rows. */
+const TELLING_ROWS = 16;
 
 export class MicroBatcher {
-  private readonly queue: Waiting[] = [];
+  private queue: Waiting[] = [];
   private rowsQueued = 0;
   private draining = false;
-
+  private rowMicros: number;
+  private readonly limit: QueueLimit;
   private readonly maxBatchRows: number;
   private readonly maxQueuedRows: number;
 
@@ -59,26 +86,48 @@ export class MicroBatcher {
     // Wide rows: memory is what is bounded.
     this.maxBatchRows = Math.min(options.maxBatchRows, rowsWithin(MAX_BATCH_BYTES, model));
     this.maxQueuedRows = Math.min(options.maxQueuedRows, rowsWithin(MAX_QUEUED_BYTES, model));
+    this.rowMicros = options.rowMicros ?? 0;
+    this.limit = new QueueLimit({
+      most: this.maxQueuedRows,
+      least: Math.min(this.maxBatchRows, this.maxQueuedRows),
+      targetMs: options.targetDelayMs ?? DEFAULT_TARGET_DELAY_MS,
+    });
   }
 
   get queuedRows(): number {
     return this.rowsQueued;
   }
 
+  /** Rows that may wait now. */
+  get queueLimit(): number {
+    return this.limit.rows;
+  }
+
   /**
-   * The rows' buffers are not kept beyond the answer. Full: `done` gets an `exhausted` error.
-   * A request that fails in company is tried alone, so that it cannot fail others.
+   * The rows' buffers are not kept beyond the answer. `deadlineMs` is a moment of
+   * performance.now(). A full queue and a deadline that cannot be met give `done` an `exhausted` error at once; a request
+   * whose caller has gone or whose deadline has passed is never run. One that fails in company is tried alone, so that it
+   * cannot fail others.
    */
-  submit(packed: PackedRows, done: InferenceDone): void {
+  submit(packed: PackedRows, done: InferenceDone, deadlineMs = Infinity, caller?: Caller): void {
     const { rows } = packed;
-    if (this.rowsQueued + rows > this.maxQueuedRows) {
-      done(
-        new DomainError('exhausted', 'queue_full', `${this.rowsQueued} rows wait for this version: try again later`),
-        undefined,
-      );
+    const nowMs = performance.now();
+    const refusal = this.refusalOf(rows, nowMs, deadlineMs);
+    if (refusal) {
+      done(refusal, undefined);
       return;
     }
-    this.queue.push({ packed, rows, answered: 0, collected: undefined, done });
+    this.queue.push({
+      packed,
+      rows,
+      sinceMs: nowMs,
+      deadlineMs,
+      caller,
+      begun: false,
+      answered: 0,
+      collected: undefined,
+      done,
+    });
     this.rowsQueued += rows;
     if (this.draining) return;
     this.draining = true;
@@ -87,20 +136,71 @@ export class MicroBatcher {
   }
 
   /** For models whose only input is FP32. */
-  infer(features: Float32Array, rows: number): Promise<Outputs> {
+  infer(features: Float32Array, rows: number, deadlineMs = Infinity, caller?: Caller): Promise<Outputs> {
     return new Promise((resolve, reject) => {
       const bytes = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
       const done: InferenceDone = (error, outputs) => (outputs ? resolve(outputs) : reject(error));
-      this.submit({ rows, bytes, strings: [] }, done);
+      this.submit({ rows, bytes, strings: [] }, done, deadlineMs, caller);
     });
+  }
+
+  private refusalOf(rows: number, nowMs: number, deadlineMs: number): DomainError | undefined {
+    if (this.isFull(rows)) {
+      this.limit.press();
+      this.leaveGone(nowMs);
+      if (this.isFull(rows)) {
+        this.options.onTurnedAway?.('queue_full');
+        const allowed = Math.min(this.limit.rows, this.maxQueuedRows);
+        return new DomainError(
+          'exhausted',
+          'queue_full',
+          `${this.rowsQueued} rows wait for this version and ${allowed} may: try again later`,
+        );
+      }
+    }
+    if (deadlineMs === Infinity) return undefined;
+    const waitMs = ((this.rowsQueued + rows) * this.rowMicros) / 1_000;
+    if (nowMs + waitMs <= deadlineMs) return undefined;
+    this.options.onTurnedAway?.('deadline_unreachable');
+    return new DomainError(
+      'exhausted',
+      'deadline_unreachable',
+      `${waitMs.toFixed(1)} ms of work stand before the answer, the deadline is in ${(deadlineMs - nowMs).toFixed(1)} ms`,
+    );
+  }
+
+  /** A request larger than the limit gets in when nothing waits: the fixed bound is its own. */
+  private isFull(rows: number): boolean {
+    const after = this.rowsQueued + rows;
+    return after > this.maxQueuedRows || (after > this.limit.rows && this.rowsQueued > 0);
+  }
+
+  /** Those that nobody waits for make room. One that is being run in parts stays until its run is over. */
+  private leaveGone(nowMs: number): void {
+    const gone = this.queue.filter((waiting) => !waiting.begun && isGone(waiting, nowMs));
+    if (gone.length === 0) return;
+    const left = new Set(gone);
+    this.queue = this.queue.filter((waiting) => !left.has(waiting));
+    for (const waiting of gone) this.turnAway(waiting);
+  }
+
+  private turnAway(waiting: Waiting): void {
+    this.rowsQueued -= waiting.rows;
+    const reason = waiting.caller?.cancelled === true ? 'cancelled' : 'deadline_passed';
+    this.options.onTurnedAway?.(reason);
+    const message =
+      reason === 'cancelled' ? 'the caller has cancelled it' : 'its deadline passed while it waited for its turn';
+    waiting.done(new DomainError('exhausted', reason, message), undefined);
   }
 
   private async drain(): Promise<void> {
     while (this.queue.length > 0) {
       const pieces = this.takePieces();
+      if (pieces.length === 0) continue;
       const error = await this.run(pieces);
       if (error === undefined) continue;
-      if (pieces.length === 1) this.fail(pieces, error);
+      // A process that is down is down for each of them, and a row that hangs must not be run once more for each.
+      if (pieces.length === 1 || error instanceof DomainError) this.fail(pieces, error);
       else await this.runAlone(pieces);
     }
     this.draining = false;
@@ -117,17 +217,29 @@ export class MicroBatcher {
   /** Takes whole requests as long as they fit; the last one may be taken in part and stays at the head of the queue. */
   private takePieces(): Piece[] {
     const pieces: Piece[] = [];
+    const nowMs = performance.now();
     let rows = 0;
-    let whole = 0;
+    let taken = 0;
+    let youngestMs = -Infinity;
+    let gone: Waiting[] | undefined;
     for (const waiting of this.queue) {
+      if (isGone(waiting, nowMs)) {
+        taken += 1;
+        (gone ??= []).push(waiting);
+        continue;
+      }
+      waiting.begun = true;
       const from = waiting.answered;
       const to = Math.min(waiting.rows, from + this.maxBatchRows - rows);
       pieces.push({ waiting, from, to, at: rows });
+      if (waiting.sinceMs > youngestMs) youngestMs = waiting.sinceMs;
       rows += to - from;
-      if (to === waiting.rows) whole += 1;
+      if (to === waiting.rows) taken += 1;
       if (rows === this.maxBatchRows) break;
     }
-    this.queue.splice(0, whole);
+    this.queue.splice(0, taken);
+    if (gone) for (const waiting of gone) this.turnAway(waiting);
+    if (rows > 0) this.limit.observe(rows, nowMs - youngestMs, nowMs);
     return pieces;
   }
 
@@ -137,15 +249,19 @@ export class MicroBatcher {
     if (!last) return undefined;
     const rows = last.at + last.to - last.from;
     const packed = together(pieces, rows, this.model);
-    const startedAt = performance.now();
     let outputs: Outputs;
+    const startedMs = performance.now();
     try {
       outputs = await this.model.run(packed);
       checkRows(outputs, rows);
     } catch (error) {
       return error ?? new Error('the model failed without an error');
     }
-    this.options.onBatch?.(rows, (performance.now() - startedAt) / 1_000);
+    const tookMs = performance.now() - startedMs;
+    if (rows >= TELLING_ROWS || rows === this.maxBatchRows) {
+      this.rowMicros += ((tookMs * 1_000) / rows - this.rowMicros) * NEWEST;
+    }
+    this.options.onBatch?.(rows, tookMs / 1_000);
     for (const piece of pieces) this.handOut(piece, outputs, rows);
     return undefined;
   }
@@ -178,6 +294,10 @@ export class MicroBatcher {
       waiting.done(error, undefined);
     }
   }
+}
+
+function isGone({ caller, deadlineMs }: Waiting, nowMs: number): boolean {
+  return deadlineMs <= nowMs || caller?.cancelled === true;
 }
 
 /** The rows of all pieces as one. */

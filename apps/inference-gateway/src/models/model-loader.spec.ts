@@ -6,32 +6,46 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactStore } from '@headrace/artifacts';
 import { flightColumns, packed } from '../../test/builders';
-import { compileValidationChild, fixtures } from '../../test/compiled-child';
+import { compilePrograms, fixtures, type CompiledPrograms } from '../../test/compiled-programs';
 import type { WantedVersion } from '../domain/deployment';
 import { scoreOf } from '../serving/score';
 import { ModelLoader, type LoadOutcome, type LoaderOptions } from './model-loader';
 import { inspectOnnx } from './onnx-inspection';
+import { Placement } from './placement';
 
 jest.setTimeout(60_000);
 
-let child: Awaited<ReturnType<typeof compileValidationChild>>;
+let programs: CompiledPrograms;
+let placement: Placement;
 let folder: string;
 let store: ArtifactStore;
 
 beforeAll(async () => {
-  child = await compileValidationChild();
+  programs = await compilePrograms();
   folder = await mkdtemp(join(tmpdir(), 'gateway-models-'));
   store = new ArtifactStore(join(folder, 'artifacts'));
+  placement = new Placement({
+    hostScript: join(programs.folder, 'model-host.js'),
+    sharedHosts: 1,
+    hereMicros: 100_000,
+    sharedMicros: 50_000,
+    maxRunRows: 256,
+    runTimeoutMs: 5_000,
+    loadTimeoutMs: 30_000,
+    ownMemoryMiB: 400,
+    onDeath: () => undefined,
+  });
 });
 
 afterAll(async () => {
-  await child.remove();
+  placement.closeAll();
+  await programs.remove();
   await rm(folder, { recursive: true, force: true });
 });
 
 function aLoader(limits: Partial<LoaderOptions['limits']> = {}, maxModelBytes = 1_000_000): ModelLoader {
-  return new ModelLoader(store, {
-    childScript: child.script,
+  return new ModelLoader(store, placement, {
+    childScript: join(programs.folder, 'validation-child.js'),
     maxModelBytes,
     limits: { timeoutMs: 30_000, memoryMiB: 400, rowMicros: 50_000, ...limits },
   });
@@ -43,13 +57,18 @@ async function aVersion(file: string, overrides: Partial<WantedVersion['signatur
   return { number: 1, role: 'champion', weight: 100, artifact, profile: undefined, signature };
 }
 
+let keys = 0;
+function load(version: WantedVersion, loader = aLoader()): Promise<LoadOutcome> {
+  return loader.load(version, `spec-${(keys += 1)}`);
+}
+
 function codeOf(outcome: LoadOutcome): string {
   return outcome.kind === 'refused' ? outcome.code : outcome.kind;
 }
 
 describe('loading a model', () => {
   it('loads what the trainer made and answers with its numbers', async () => {
-    const outcome = await aLoader().load(await aVersion('flight-like.onnx'));
+    const outcome = await load(await aVersion('flight-like.onnx'));
     if (outcome.kind !== 'loaded') throw new Error(outcome.message);
     const { model } = outcome;
     expect(model.outputs).toEqual([
@@ -64,8 +83,26 @@ describe('loading a model', () => {
     await model.release();
   });
 
+  it('runs a candidate in a process of its own, and what is cheap here once it is promoted', async () => {
+    const version = await aVersion('flight-like-small.onnx');
+    const row = packed(
+      Float32Array.from({ length: flightColumns.length }, (_, index) => index),
+      1,
+    );
+    const outcomes = await Promise.all([load({ ...version, role: 'canary' }), load(version)]);
+    const [candidate, promoted] = outcomes.map((outcome) => {
+      if (outcome.kind !== 'loaded') throw new Error(outcome.message);
+      return outcome.model;
+    });
+    expect([candidate?.place, promoted?.place]).toEqual(['own', 'here']);
+    const [theirs, ours] = [await candidate?.run(row), await promoted?.run(row)];
+    expect(theirs).toEqual(ours);
+    expect(candidate?.outputs).toEqual(promoted?.outputs);
+    await Promise.all([candidate?.release(), promoted?.release()]);
+  });
+
   it('loads a regression', async () => {
-    const outcome = await aLoader().load(await aVersion('delay-regression.onnx', { task: 'regression' }));
+    const outcome = await load(await aVersion('delay-regression.onnx', { task: 'regression' }));
     if (outcome.kind !== 'loaded') throw new Error(outcome.message);
     const outputs = await outcome.model.run(packed(new Float32Array(flightColumns.length), 1));
     expect(Number.isFinite(scoreOf(outputs, 'regression'))).toBe(true);
@@ -82,40 +119,40 @@ describe('loading a model', () => {
     ['gives one row for many', 'hostile/mixes-rows.onnx', 'signature_mismatch'],
     ['is no model at all', 'make_fixtures.py', 'not_onnx'],
   ])('refuses a file that %s', async (_, file, code) => {
-    const outcome = await aLoader().load(await aVersion(file));
+    const outcome = await load(await aVersion(file));
     expect(codeOf(outcome)).toBe(code);
     expect(outcome).toMatchObject({ retriable: false });
   });
 
   it('refuses a model that never ends, by killing the process that tries it', async () => {
-    const outcome = await aLoader({ timeoutMs: 2_000 }).load(await aVersion('hostile/endless.onnx'));
+    const outcome = await load(await aVersion('hostile/endless.onnx'), aLoader({ timeoutMs: 2_000 }));
     expect(codeOf(outcome)).toBe('validation_timeout');
   });
 
   it('refuses a model whose row takes longer than the event loop may be blocked, and says so', async () => {
-    const outcome = await aLoader().load(await aVersion('hostile/slow.onnx'));
+    const outcome = await load(await aVersion('hostile/slow.onnx'));
     expect(codeOf(outcome)).toBe('too_slow');
     expect(outcome).toMatchObject({ message: expect.stringMatching(/^one row takes [\d.]+ ms; at most 50 ms/) });
   });
 
   it('refuses a model of another width than its signature', async () => {
-    const outcome = await aLoader().load(await aVersion('flight-like.onnx', { features: flightColumns.slice(1) }));
+    const outcome = await load(await aVersion('flight-like.onnx', { features: flightColumns.slice(1) }));
     expect(outcome).toMatchObject({ kind: 'refused' });
   });
 
   it('refuses a model of another task than its signature', async () => {
-    const outcome = await aLoader().load(await aVersion('flight-like.onnx', { task: 'regression' }));
+    const outcome = await load(await aVersion('flight-like.onnx', { task: 'regression' }));
     expect(codeOf(outcome)).toBe('signature_mismatch');
   });
 
   it('refuses a model that is too large', async () => {
-    expect(codeOf(await aLoader({}, 1_000).load(await aVersion('flight-like.onnx')))).toBe('too_large');
+    expect(codeOf(await load(await aVersion('flight-like.onnx'), aLoader({}, 1_000)))).toBe('too_large');
   });
 
   it('says that an absent artifact may still come', async () => {
     const version = await aVersion('flight-like.onnx');
     const digest = `sha256:${createHash('sha256').update('never stored').digest('hex')}`;
-    const outcome = await aLoader().load({ ...version, artifact: { ...version.artifact, digest } });
+    const outcome = await load({ ...version, artifact: { ...version.artifact, digest } });
     expect(outcome).toMatchObject({ kind: 'refused', code: 'artifact_missing', retriable: true });
   });
 
@@ -124,7 +161,7 @@ describe('loading a model', () => {
     const path = await store.pathOf(version.artifact.digest);
     await rm(path);
     await copyFile(join(fixtures, 'flight-like.onnx'), path);
-    expect(codeOf(await aLoader().load(version))).toBe('artifact_corrupt');
+    expect(codeOf(await load(version))).toBe('artifact_corrupt');
     await rm(path);
     await writeFile(path, readFileSync(join(fixtures, 'flight-like-small.onnx')));
   });

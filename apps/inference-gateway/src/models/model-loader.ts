@@ -4,8 +4,9 @@ import type { ArtifactStore } from '@headrace/artifacts';
 import { DomainError } from '@headrace/contracts';
 import type { WantedVersion } from '../domain/deployment';
 import { inspectOnnx } from './onnx-inspection';
-import { OnnxModel } from './onnx-model';
+import type { Placement } from './placement';
 import { tensorsOf } from './signature';
+import type { HeldModel } from './tensors';
 import { validateInChild, type ValidationLimits } from './validation';
 
 export interface LoaderOptions {
@@ -16,18 +17,22 @@ export interface LoaderOptions {
 }
 
 export type LoadOutcome =
-  | { readonly kind: 'loaded'; readonly model: OnnxModel }
+  | { readonly kind: 'loaded'; readonly model: HeldModel }
   /** `retriable`: the same may succeed later (the artifact is still on its way). */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly retriable: boolean };
 
 export class ModelLoader {
   constructor(
     private readonly store: Pick<ArtifactStore, 'pathOf'>,
+    private readonly placement: Pick<Placement, 'hold'>,
     private readonly options: LoaderOptions,
   ) {}
 
-  /** Fetches by digest, looks into the bytes, tries it in a child process, loads and warms it. */
-  async load(version: WantedVersion): Promise<LoadOutcome> {
+  /**
+   * Fetches by digest, looks into the bytes, tries it in a child process, loads and warms it where it belongs. `key` names
+   * it among all that are held.
+   */
+  async load(version: WantedVersion, key: string): Promise<LoadOutcome> {
     const { artifact, signature } = version;
     const { maxModelBytes, childScript, limits } = this.options;
     try {
@@ -47,7 +52,9 @@ export class ModelLoader {
       if (validation.kind === 'refused') return refused(validation.code, validation.message);
       const reading = tensorsOf(validation.report, signature);
       if (reading.kind === 'mismatch') return refused('signature_mismatch', reading.message);
-      return { kind: 'loaded', model: await warm(await OnnxModel.load(bytes, reading.inputs)) };
+      const { rowMicros: aloneMicros, batchRowMicros: rowMicros } = validation.report;
+      const measured = { key, role: version.role, path: modelPath, bytes, digest, inputs: reading.inputs };
+      return { kind: 'loaded', model: await this.placement.hold({ ...measured, aloneMicros, rowMicros }) };
     } catch (error) {
       if (error instanceof DomainError) return refused(error.code, error.message, error.retriable);
       const message = error instanceof Error ? error.message : String(error);
@@ -56,15 +63,6 @@ export class ModelLoader {
       return refused(ofSystem ? 'system_error' : 'load_failed', message, ofSystem);
     }
   }
-}
-
-/** First runs allocate and pick kernels, for one row and for many: no caller waits for that. */
-async function warm(model: OnnxModel): Promise<OnnxModel> {
-  for (const rows of [1, 64, 1]) {
-    const bytes = new Uint8Array(rows * model.rowBytes);
-    await model.run({ rows, bytes, strings: new Array<string>(rows * model.rowStrings).fill('') });
-  }
-  return model;
 }
 
 function sizeMessage(found: number, allowed: number): string {

@@ -1,4 +1,4 @@
-// The only place besides the validation child that touches the runtime.
+// The only place besides the validation child that touches the runtime: in this process, or in a model host.
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { unpackRows } from './row-packing';
 import {
@@ -18,6 +18,8 @@ import {
 /** The trainer's contract: one input, float32 [N, F]. */
 export const INPUT_NAME = 'features';
 
+const WARM_ROWS = 64;
+
 export class OnnxModel implements RowModel {
   readonly rowBytes: number;
   readonly rowStrings: number;
@@ -32,7 +34,8 @@ export class OnnxModel implements RowModel {
 
   /** Of bytes that were validated in a child process before. `inputs` as they were found and promised there. */
   static async load(bytes: Uint8Array, inputs: readonly TensorSpec[]): Promise<OnnxModel> {
-    // One thread: the event loop waits for the run anyway, and spinning pools would take the cores from everybody else.
+    // One thread: there are as many model hosts as the machine has cores for them, and pools that spin would take the
+    // cores from everybody else.
     const session = await InferenceSession.create(bytes, {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
@@ -51,7 +54,15 @@ export class OnnxModel implements RowModel {
     return new OnnxModel(session, inputs, outputs);
   }
 
-  /** Blocks the event loop while it computes; a few microseconds a row for the models that are let in. */
+  /** First runs allocate and pick kernels, for one row and for many: no caller waits for that. */
+  async warm(): Promise<void> {
+    for (const rows of [1, WARM_ROWS, 1]) {
+      const strings = new Array<string>(rows * this.rowStrings).fill('');
+      await this.run({ rows, bytes: new Uint8Array(rows * this.rowBytes), strings });
+    }
+  }
+
+  /** Blocks the event loop while it computes. */
   async run(packed: PackedRows): Promise<Outputs> {
     const columns = unpackRows(this.inputs, packed);
     const feeds: Record<string, Tensor> = {};

@@ -74,6 +74,27 @@ export interface RowModel {
   run(rows: PackedRows): Promise<Outputs>;
 }
 
+/** Where a model runs: in this process, in a process that it shares with others, or in one of its own. */
+export type Place = 'here' | 'shared' | 'own';
+
+/** A model as the gateway holds it. */
+export interface HeldModel extends RowModel {
+  readonly place: Place;
+  /** Rows of one run at most, so that nobody else waits too long for its turn. */
+  readonly runRows: number;
+  /** Microseconds of a row in a full run, as measured when it was validated. */
+  readonly rowMicros: number;
+  /** What it was last found to be down for is told at once; undefined ends it. */
+  watch(listener: ((fault: ModelFault) => void) | undefined): void;
+  release(): Promise<void>;
+}
+
+/** The process of a model died. It is started again; the gateway goes on. */
+export interface ModelFault {
+  readonly code: string;
+  readonly message: string;
+}
+
 const BY_RUNTIME = new Map<string, Datatype>(
   Object.entries(DATATYPES).map(([datatype, { runtime }]) => [runtime, datatype as Datatype]),
 );

@@ -7,6 +7,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 const [path = '', features = '0'] = process.argv.slice(2);
 const ROWS = 3;
 const TIMED_RUNS = 5;
+const BATCH_ROWS = 64;
+const SLOW_ROW_MICROS = 5_000;
 /** Elements of one row of one input. */
 const MAX_ELEMENTS = 16 * 1_048_576;
 
@@ -64,14 +66,21 @@ async function validate(): Promise<object> {
     );
   const results = await run(ROWS);
   const dims = Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, tensor.dims]));
-  let best = Infinity;
-  for (let index = 0; index < TIMED_RUNS; index += 1) {
-    const from = process.hrtime.bigint();
-    await run(1);
-    best = Math.min(best, Number(process.hrtime.bigint() - from) / 1_000);
-  }
-  return { ...report, rows: ROWS, dims, rowMicros: Math.round(best) };
+  const bestOf = async (rows: number): Promise<number> => {
+    let best = Infinity;
+    for (let index = 0; index < TIMED_RUNS; index += 1) {
+      const from = process.hrtime.bigint();
+      await run(rows);
+      best = Math.min(best, Number(process.hrtime.bigint() - from) / 1_000);
+    }
+    return Math.round((best / rows) * 10) / 10;
+  };
+  const rowMicros = await bestOf(1);
+  // A slow one is not made to prove how slow it is.
+  const batchRowMicros = rowMicros > SLOW_ROW_MICROS ? rowMicros : await bestOf(BATCH_ROWS);
+  return { ...report, rows: ROWS, dims, rowMicros, batchRowMicros };
 }
+
 validate().then(
   (report) => {
     const maxRssMiB = Math.round(process.resourceUsage().maxRSS / 1_024);

@@ -1,14 +1,14 @@
 // Tries a model in a child process first: some files crash the process that loads them, take hundreds of MiB or never end.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { residentMiB } from './resident-memory';
 
 export interface ValidationLimits {
   /** The child is killed after this. */
   readonly timeoutMs: number;
   /** Resident memory of the child, the runtime itself (about 90 MiB) included. */
   readonly memoryMiB: number;
-  /** Longest time of one row: it blocks the event loop. */
+  /** Longest time of one row. */
   readonly rowMicros: number;
 }
 
@@ -22,6 +22,8 @@ const Answer = z.discriminatedUnion('kind', [
     rows: z.number().default(0),
     dims: z.record(z.string(), z.array(z.number())),
     rowMicros: z.number(),
+    /** The same for a row in a run of many. */
+    batchRowMicros: z.number().default(0),
     maxRssMiB: z.number(),
   }),
   z.object({ kind: z.literal('fault'), message: z.string() }),
@@ -121,14 +123,4 @@ function runChild(args: readonly string[], limits: ValidationLimits): Promise<En
       resolve({ code, signal, stdout, killed });
     });
   });
-}
-
-/** 0 where the system does not say (the child's own peak is looked at when it ended). */
-function residentMiB(pid: number | undefined): number {
-  try {
-    const pages = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1];
-    return (Number(pages) * 4_096) / 1_048_576;
-  } catch {
-    return 0;
-  }
 }

@@ -2,12 +2,11 @@
 import type { WantedVersion } from '../domain/deployment';
 import { MicroBatcher, type BatcherOptions } from './micro-batcher';
 import type { LoadOutcome } from './model-loader';
-import type { OnnxModel } from './onnx-model';
-import type { RowModel } from './tensors';
+import type { HeldModel } from './tensors';
 
 export interface LoadedVersion {
   readonly key: string;
-  readonly model: RowModel;
+  readonly model: HeldModel;
   readonly batcher: MicroBatcher;
   /** Runs of the model since it was loaded. */
   readonly ran: { readonly runs: number; readonly runSeconds: number };
@@ -18,7 +17,7 @@ export type AcquireOutcome =
 
 interface Entry {
   readonly loading: Promise<LoadOutcome>;
-  loaded: (LoadedVersion & { release(): Promise<void> }) | undefined;
+  loaded: LoadedVersion | undefined;
   holders: number;
 }
 
@@ -26,9 +25,9 @@ export class VersionPool {
   private readonly entries = new Map<string, Entry>();
 
   constructor(
-    private readonly loader: { load(version: WantedVersion): Promise<LoadOutcome> },
+    private readonly loader: { load(version: WantedVersion, key: string): Promise<LoadOutcome> },
     private readonly options: {
-      batcher(model: string, version: number): BatcherOptions;
+      batcher(model: string, version: number, held: HeldModel): BatcherOptions;
       onReleaseFault(error: unknown): void;
     },
   ) {}
@@ -36,10 +35,12 @@ export class VersionPool {
   /** Loads it, or takes the one that is loaded. Each success is given back once by `release`. */
   async acquire(model: string, wanted: WantedVersion): Promise<AcquireOutcome> {
     const columns = wanted.signature.features.map(({ name }) => name);
-    const key = JSON.stringify([model, wanted.number, wanted.artifact.digest, columns]);
+    // A version that is promoted is loaded once more, where promoted versions run, before the switch.
+    const promoted = wanted.role === 'champion';
+    const key = JSON.stringify([model, wanted.number, wanted.artifact.digest, columns, promoted]);
     let entry = this.entries.get(key);
     if (!entry) {
-      entry = { loading: this.loader.load(wanted), loaded: undefined, holders: 0 };
+      entry = { loading: this.loader.load(wanted, key), loaded: undefined, holders: 0 };
       this.entries.set(key, entry);
     }
     entry.holders += 1;
@@ -48,11 +49,11 @@ export class VersionPool {
       if (this.entries.get(key) === entry) this.entries.delete(key);
       return outcome;
     }
-    entry.loaded ??= this.loaded(key, outcome.model, this.options.batcher(model, wanted.number));
+    entry.loaded ??= this.loaded(key, outcome.model, this.options.batcher(model, wanted.number, outcome.model));
     return { kind: 'acquired', version: entry.loaded };
   }
 
-  private loaded(key: string, model: OnnxModel, options: BatcherOptions): NonNullable<Entry['loaded']> {
+  private loaded(key: string, model: HeldModel, options: BatcherOptions): LoadedVersion {
     const ran = { runs: 0, runSeconds: 0 };
     const onBatch = (rows: number, seconds: number): void => {
       ran.runs += 1;
@@ -60,7 +61,7 @@ export class VersionPool {
       options.onBatch?.(rows, seconds);
     };
     const batcher = new MicroBatcher(model, { ...options, onBatch });
-    return { key, model, batcher, ran, release: () => model.release() };
+    return { key, model, batcher, ran };
   }
 
   /** The last holder's release frees the runtime's memory. */
@@ -70,6 +71,6 @@ export class VersionPool {
     entry.holders -= 1;
     if (entry.holders > 0) return;
     this.entries.delete(key);
-    entry.loaded?.release().catch((error: unknown) => this.options.onReleaseFault(error));
+    entry.loaded?.model.release().catch((error: unknown) => this.options.onReleaseFault(error));
   }
 }

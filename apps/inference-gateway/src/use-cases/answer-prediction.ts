@@ -105,7 +105,8 @@ export class AnswerPrediction {
     const { sticky } = deployment;
     const assigned = active.route(sticky && unitOf(request, sticky.unit));
     const timeoutMs = Math.max(1, Math.min(deployment.featureTimeoutMs, remainingMs - ANSWER_RESERVE_MS));
-    const ask = this.scorer(request, timeoutMs, deployment, evidence.trace);
+    const deadlineMs = performance.now() + remainingMs;
+    const ask = this.scorer(request, { timeoutMs, deadlineMs }, deployment, evidence.trace);
     const asked = new Map<ServedVersion, Scored | undefined>();
     const score = async (version: ServedVersion): Promise<Scored> => {
       asked.set(version, undefined);
@@ -186,7 +187,7 @@ export class AnswerPrediction {
   /** Scores one version; versions that are asked alike share one fetch of the features. */
   private scorer(
     request: PredictRequest,
-    timeoutMs: number,
+    { timeoutMs, deadlineMs }: { readonly timeoutMs: number; readonly deadlineMs: number },
     deployment: Deployment,
     trace: string | undefined,
   ): (version: ServedVersion) => Promise<Scored> {
@@ -209,7 +210,7 @@ export class AnswerPrediction {
       if (outcome.kind !== 'features') return { kind: 'refused', message: 'unknown outcome' };
       try {
         const { vector } = outcome;
-        const outputs = await version.loaded.batcher.infer(Float32Array.from(vector.values), 1);
+        const outputs = await version.loaded.batcher.infer(Float32Array.from(vector.values), 1, deadlineMs);
         return { kind: 'score', version, output: scoreOf(outputs, version.task), vector };
       } catch (error) {
         return { kind: 'model-failed', error };

@@ -11,7 +11,6 @@ import {
 import type { WantedVersion } from '../domain/deployment';
 import type { RangesOutcome } from '../models/profiles';
 import { VersionPool } from '../models/version-pool';
-import type { OnnxModel } from '../models/onnx-model';
 import type { LoadOutcome } from '../models/model-loader';
 import { ServingTable } from '../serving/serving-table';
 import { FollowDeployments, type DeploymentReports } from './follow-deployments';
@@ -38,7 +37,7 @@ class FakeLoader {
     if (refusal) return refusal;
     const model = new FirstFeatureModel();
     this.models.set(number, model);
-    return { kind: 'loaded', model: model as unknown as OnnxModel };
+    return { kind: 'loaded', model };
   }
 }
 
@@ -109,15 +108,35 @@ describe('following deployments', () => {
   });
 
   it('loads nothing again when only the weights change', async () => {
-    const { loader, follow, served } = setUp();
+    const { loader, table, follow, served } = setUp();
     follow.follow(aDeployment(aPairedRollout(20)));
     await eventually(() => expect(served()).toEqual([1, 2]));
     follow.follow(aDeployment({ ...aPairedRollout(50), generation: 3 }));
+    await eventually(() => expect(table.find(ENDPOINT)?.deployment.generation).toBe(3));
+    expect([...loader.loads].sort()).toEqual([1, 2]);
+  });
+
+  it('loads a candidate once more when it is promoted, where promoted versions run, and lets both others go', async () => {
+    const { loader, follow, served } = setUp();
+    follow.follow(aDeployment(aPairedRollout(20)));
+    await eventually(() => expect(served()).toEqual([1, 2]));
+    const candidate = loader.models.get(2);
     follow.follow(aDeployment(aDeploymentChanged({ generation: 4, versions: [aDeployedVersion(2)] })));
     await eventually(() => expect(served()).toEqual([2]));
-    expect([...loader.loads].sort()).toEqual([1, 2]);
-    await eventually(() => expect(loader.models.get(1)?.released).toBe(true));
+    expect([...loader.loads].sort()).toEqual([1, 2, 2]);
+    await eventually(() => expect([loader.models.get(1)?.released, candidate?.released]).toEqual([true, true]));
     expect(loader.models.get(2)?.released).toBe(false);
+  });
+
+  it('reports a candidate whose process died once, so that it is rolled back, and goes on', async () => {
+    const { loader, failed, follow, served } = setUp();
+    follow.follow(aDeployment(aPairedRollout(20)));
+    await eventually(() => expect(served()).toEqual([1, 2]));
+    loader.models.get(2)?.die({ code: 'hung', message: 'run took more than 1000 ms' });
+    loader.models.get(2)?.die({ code: 'hung', message: 'run took more than 1000 ms' });
+    loader.models.get(1)?.die({ code: 'crashed', message: 'SIGSEGV' });
+    expect(failed).toEqual([{ version: 2, code: 'candidate_hung' }]);
+    expect(served()).toEqual([1, 2]);
   });
 
   it('goes on with what it served when the new version does not load', async () => {

@@ -161,6 +161,7 @@ export class FollowDeployments {
     before?.retire(() => {
       for (const { loaded } of before.versions) this.versions.release(loaded);
     });
+    for (const version of versions) this.watch(deployment, version);
     this.reports.activated(
       {
         endpoint: deployment.endpoint,
@@ -170,6 +171,16 @@ export class FollowDeployments {
       },
       deployment.cause,
     );
+  }
+
+  /** A candidate whose process dies is reported like one that does not load: the registry rolls it back. */
+  private watch({ endpoint, generation, cause }: Deployment, { number, role, loaded }: ServedVersion): void {
+    let told = role === 'champion';
+    loaded.model.watch(({ code, message }) => {
+      if (told) return;
+      told = true;
+      this.reports.loadFailed({ endpoint, generation, version: number, code: `candidate_${code}`, message }, cause);
+    });
   }
 
   private report(deployment: Deployment, refused: readonly Refused[], work: Work): void {

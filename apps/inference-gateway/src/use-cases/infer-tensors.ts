@@ -5,6 +5,7 @@ import { DomainError } from '@headrace/contracts';
 import type { TensorRequest } from '../open-inference/tensor-request';
 import { readInputs } from '../open-inference/read-inputs';
 import { requestedOutputs } from '../open-inference/write-outputs';
+import type { Caller, InferenceDone } from '../models/micro-batcher';
 import type { Outputs, OutputSpec } from '../models/tensors';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
 import type { ServingTable } from '../serving/serving-table';
@@ -24,6 +25,10 @@ export interface TensorCall {
   readonly model: string;
   /** Number of a version; empty: the routing decides. */
   readonly version: string;
+  /** The caller's deadline, a moment of performance.now(). Absent: there is none. */
+  readonly deadlineMs?: number;
+  /** Knows whether somebody still waits. */
+  readonly caller?: Caller;
   /** Throws `invalid`. Called once for each version that is asked. */
   request(): TensorRequest;
   answer(answer: TensorAnswer): void;
@@ -69,7 +74,7 @@ export class InferTensors {
     const packed = readInputs(request, model, this.maxRows);
     const { active } = asked;
     active.enter();
-    batcher.submit(packed, (error, outputs) => {
+    const done: InferenceDone = (error, outputs) => {
       try {
         if (!outputs) throw error;
         asked.call.answer({ endpoint: active.deployment.endpoint, version: version.number, outputs, wanted });
@@ -79,7 +84,8 @@ export class InferTensors {
       } finally {
         active.leave();
       }
-    });
+    };
+    batcher.submit(packed, done, asked.call.deadlineMs, asked.call.caller);
   }
 
   /** A canary is never the reason that somebody gets no answer, unless it was asked for by its number. */

@@ -282,6 +282,28 @@ describe('the gateway on the real Kafka', () => {
     expect(await predict(aPredictRequest({ endpoint }))).toMatchObject({ version: 1, fallback: false });
   });
 
+  it('lets nobody wait for nothing when a candidate hangs: the champion answers, and its failure is told', async () => {
+    const endpoint = uniqueName('late');
+    const files = ['flight-like-small.onnx', 'hostile/hangs-on-negative.onnx'];
+    await deploy(aDeploymentChanged(), endpoint, files);
+    await serving(endpoint, 1);
+    const cause = await deploy({ ...aPairedRollout(50), generation: 2 }, endpoint, files);
+    await serving(endpoint, 2);
+    const answers = [];
+    for (const first of [1, 1, -1, -1, -1, -1]) {
+      answers.push(await infer(anInferRequest([first, ...row.slice(1)], { modelName: endpoint })));
+    }
+    const versions = answers.map(({ modelVersion }) => modelVersion);
+    expect(new Set(versions.slice(0, 2))).toEqual(new Set(['1', '2']));
+    expect(versions.slice(2)).toEqual(['1', '1', '1', '1']);
+    expect(await predict(aPredictRequest({ endpoint }))).toMatchObject({ fallback: false });
+    await eventually(async () => {
+      const failed = (await gateway.published(events.ModelLoadFailed)).filter(({ data }) => data.endpoint === endpoint);
+      expect(failed).toHaveLength(1);
+      expect(failed[0]).toMatchObject({ causationId: cause, data: { version: 2, code: 'candidate_hung' } });
+    });
+  });
+
   it('answers with the declared fallback when features are stale or the feature store is away', async () => {
     const endpoint = uniqueName('late');
     await deploy(aDeploymentChanged({ versions: [aDeployedVersion(1)] }), endpoint, ['flight-like-small.onnx']);

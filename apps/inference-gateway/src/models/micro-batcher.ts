@@ -2,17 +2,9 @@
 // is refused when it comes, and what nobody waits for any more is not run.
 import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
+import { checkRows, emptyLike, sliceRows, together, type CollectedRows } from './batch-rows';
 import { QueueLimit } from './queue-limit';
-import {
-  allocate,
-  copyInto,
-  slice,
-  type NumericData,
-  type Outputs,
-  type PackedRows,
-  type RowModel,
-  type RowTensor,
-} from './tensors';
+import { copyInto, type Outputs, type PackedRows, type RowModel } from './tensors';
 
 export type InferenceDone = (error: unknown, outputs: Outputs | undefined) => void;
 
@@ -50,7 +42,7 @@ interface Waiting {
   /** Rows that are answered already. */
   answered: number;
   /** Filled piece by piece when one run was not enough. */
-  collected: Record<string, RowTensor & { readonly data: NumericData | string[] }> | undefined;
+  collected: CollectedRows | undefined;
   readonly done: InferenceDone;
 }
 
@@ -300,54 +292,6 @@ function isGone({ caller, deadlineMs }: Waiting, nowMs: number): boolean {
   return deadlineMs <= nowMs || caller?.cancelled === true;
 }
 
-/** The rows of all pieces as one. */
-function together(pieces: readonly Piece[], rows: number, { rowBytes, rowStrings }: RowModel): PackedRows {
-  const bytes = new Uint8Array(rows * rowBytes);
-  const strings: string[] = [];
-  for (const { waiting, from, to, at } of pieces) {
-    const { packed } = waiting;
-    const whole = from === 0 && to === waiting.rows;
-    bytes.set(whole ? packed.bytes : packed.bytes.subarray(from * rowBytes, to * rowBytes), at * rowBytes);
-    for (let index = from * rowStrings; index < to * rowStrings; index += 1) strings.push(packed.strings[index] ?? '');
-  }
-  return { rows, bytes, strings };
-}
-
 function rowsWithin(bytes: number, { rowBytes }: RowModel): number {
   return Math.max(1, Math.floor(bytes / Math.max(1, rowBytes)));
-}
-
-function checkRows(outputs: Outputs, rows: number): void {
-  for (const name in outputs) {
-    const tensor = outputs[name];
-    if (tensor && tensor.dims[0] === rows && tensor.data.length % rows === 0) continue;
-    throw new RangeError(`output "${name}" has the shape [${tensor?.dims.join(', ')}] for ${rows} rows`);
-  }
-}
-
-function sliceRows(outputs: Outputs, rows: number, at: number, count: number): Outputs {
-  const own: Record<string, RowTensor> = {};
-  for (const name in outputs) {
-    const tensor = outputs[name];
-    if (!tensor) continue;
-    const width = tensor.data.length / rows;
-    own[name] = {
-      data: slice(tensor.data, at * width, (at + count) * width),
-      dims: [count, ...tensor.dims.slice(1)],
-    };
-  }
-  return own;
-}
-
-function emptyLike(part: Outputs, partRows: number, rows: number): NonNullable<Waiting['collected']> {
-  const all: NonNullable<Waiting['collected']> = {};
-  for (const name in part) {
-    const tensor = part[name];
-    if (!tensor) continue;
-    all[name] = {
-      data: allocate(tensor.data, (tensor.data.length / partRows) * rows),
-      dims: [rows, ...tensor.dims.slice(1)],
-    };
-  }
-  return all;
 }

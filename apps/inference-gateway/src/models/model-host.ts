@@ -29,7 +29,9 @@ async function answer(request: HostRequest): Promise<HostAnswer> {
     case 'run': {
       const model = models.get(request.model);
       if (!model) throw new Error(`model ${request.model} is not loaded`);
-      return { kind: 'ran', call, outputs: await model.run(request.rows) };
+      // A clone may begin anywhere in its message: its own buffer begins where every type may.
+      const bytes = new Uint8Array(request.rows.bytes);
+      return { kind: 'ran', call, outputs: await model.run({ ...request.rows, bytes }) };
     }
     case 'release': {
       await models.get(request.model)?.release();

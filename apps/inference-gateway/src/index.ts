@@ -1,2 +1,3 @@
 export { gatewayConfig } from './inference-gateway.config';
-export { CHILD_PROGRAMS, InferenceGatewayModule } from './inference-gateway.module';
+export { InferenceGatewayModule } from './inference-gateway.module';
+export { CHILD_PROGRAMS } from './model-providers';

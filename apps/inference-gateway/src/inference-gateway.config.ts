@@ -28,6 +28,13 @@ const gatewaySettings = {
   /** Answered predictions that are kept in memory while Kafka is away. */
   GATEWAY_LOG_BUFFER: count(50_000, 1, 5_000_000),
   GATEWAY_LOG_FLUSH_MS: count(20, 1, 60_000),
+  /**
+   * Folder of this gateway's own that keeps what it serves and the models' bytes: it starts from there while Kafka and the
+   * artifact store are away. Whoever writes into it says what is served. Unset: nothing is kept.
+   */
+  GATEWAY_CACHE: z.string().min(1).optional(),
+  /** With something kept, it is ready after this long even when the log cannot be read. */
+  GATEWAY_LOG_PATIENCE_MS: count(5_000, 0, 600_000),
   /** Largest model file. */
   GATEWAY_MODEL_MIB: count(256, 1, 4_096),
   /** Resident memory of the process that tries a model before it is loaded here, about 90 MiB of its own included. */

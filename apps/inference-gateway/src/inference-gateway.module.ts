@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { ArtifactStore } from '@headrace/artifacts';
 import { nowMicros } from '@headrace/event-time';
 import { BULK_PUBLISHER, LOG_READER, MessagingModule, type BulkPublisher, type LogReader } from '@headrace/messaging';
 import { GrpcModule, LOGGER, Readiness, SETTINGS, type BaseSettings, type Logger } from '@headrace/service-kit';
-import { Module, type BeforeApplicationShutdown, type OnApplicationBootstrap, type Provider } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  Optional,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type Provider,
+} from '@nestjs/common';
 import { DeploymentsListener } from './events-in/deployments.listener';
 import { GatewayMetrics, type Protocol } from './gateway-metrics';
 import { GatewayObserver } from './gateway-observer';
@@ -14,76 +19,22 @@ import { FeatureFetcher } from './grpc-out/feature-fetcher';
 import { FeatureStoreClient } from './grpc-out/feature-store.client';
 import { RestModule, type RestBackend } from './http-in/rest.module';
 import type { GatewaySettings } from './inference-gateway.config';
-import { ModelLoader } from './models/model-loader';
+import { caches, DEPLOYMENT_CACHE, models } from './model-providers';
 import { Placement } from './models/placement';
 import { Profiles } from './models/profiles';
 import { VersionPool } from './models/version-pool';
 import { OpenInferenceObserver, RequestStatistics } from './open-inference-observer';
+import type { DeploymentCache } from './serving/deployment-cache';
 import { ServingTable } from './serving/serving-table';
 import { AnswerPrediction } from './use-cases/answer-prediction';
 import { DescribeModels } from './use-cases/describe-models';
 import { FollowDeployments } from './use-cases/follow-deployments';
 import { InferTensors } from './use-cases/infer-tensors';
 
-/** Folder of the compiled programs of child processes, where it is not beside this file (specs). */
-export const CHILD_PROGRAMS = Symbol('CHILD_PROGRAMS');
-const BESIDE = join(__dirname, 'models');
 const OPEN_INFERENCE_GRPC = Symbol('OPEN_INFERENCE_GRPC');
 const PREDICT_GRPC = Symbol('PREDICT_GRPC');
 const OPEN_INFERENCE_REST = Symbol('OPEN_INFERENCE_REST');
 const TENSOR_OBSERVERS = Symbol('TENSOR_OBSERVERS');
-
-const models: Provider[] = [
-  {
-    provide: Placement,
-    inject: [SETTINGS, LOGGER, GatewayMetrics, { token: CHILD_PROGRAMS, optional: true }],
-    useFactory: (settings: GatewaySettings, logger: Logger, metrics: GatewayMetrics, programs: string = BESIDE) =>
-      new Placement({
-        hostScript: join(programs, 'model-host.js'),
-        sharedHosts: settings.GATEWAY_MODEL_PROCESSES,
-        hereMicros: settings.GATEWAY_HERE_MS * 1_000,
-        sharedMicros: settings.GATEWAY_RUN_MS * 1_000,
-        maxRunRows: settings.GATEWAY_BATCH_ROWS,
-        runTimeoutMs: settings.GATEWAY_HANG_MS,
-        loadTimeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
-        ownMemoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,
-        onDeath: (place, held, death) => {
-          metrics.modelProcessDied(place, death.code);
-          logger.error({ place, models: held, ...death }, 'a process that runs models died and is started again');
-        },
-      }),
-  },
-  {
-    provide: ModelLoader,
-    inject: [ArtifactStore, Placement, SETTINGS, { token: CHILD_PROGRAMS, optional: true }],
-    useFactory: (store: ArtifactStore, placement: Placement, settings: GatewaySettings, programs: string = BESIDE) =>
-      new ModelLoader(store, placement, {
-        childScript: join(programs, 'validation-child.js'),
-        maxModelBytes: settings.GATEWAY_MODEL_MIB * 1_048_576,
-        limits: {
-          timeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
-          memoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,
-          rowMicros: settings.GATEWAY_MODEL_ROW_MS * 1_000,
-        },
-      }),
-  },
-  {
-    provide: VersionPool,
-    inject: [ModelLoader, SETTINGS, GatewayMetrics, LOGGER],
-    useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) =>
-      new VersionPool(loader, {
-        batcher: (model, version, { runRows, rowMicros }) => ({
-          maxBatchRows: runRows,
-          maxQueuedRows: settings.GATEWAY_QUEUE_ROWS,
-          targetDelayMs: settings.GATEWAY_QUEUE_TARGET_MS,
-          rowMicros,
-          onBatch: metrics.batch(model, version),
-          onTurnedAway: metrics.turnedAway(model, version),
-        }),
-        onReleaseFault: (error) => logger.warn({ err: error }, 'releasing a model failed'),
-      }),
-  },
-];
 
 const eventsOut: Provider[] = [
   {
@@ -126,9 +77,15 @@ const grpcOut: Provider[] = [
 const useCases: Provider[] = [
   {
     provide: FollowDeployments,
-    inject: [VersionPool, ServingTable, GatewayObserver, ArtifactStore],
-    useFactory: (pool: VersionPool, table: ServingTable, observer: GatewayObserver, store: ArtifactStore) =>
-      new FollowDeployments(pool, table, observer, nowMicros, new Profiles(store)),
+    inject: [VersionPool, ServingTable, GatewayObserver, ArtifactStore, { token: DEPLOYMENT_CACHE, optional: true }],
+    useFactory: (
+      pool: VersionPool,
+      table: ServingTable,
+      observer: GatewayObserver,
+      store: ArtifactStore,
+      cache?: DeploymentCache,
+    ) =>
+      new FollowDeployments(pool, table, observer, cache ?? { keep: () => undefined }, nowMicros, new Profiles(store)),
   },
   {
     provide: AnswerPrediction,
@@ -177,9 +134,14 @@ type TensorObservers = Readonly<Record<'unary' | 'stream' | 'rest', OpenInferenc
 const eventsIn: Provider[] = [
   {
     provide: DeploymentsListener,
-    inject: [LOG_READER, FollowDeployments, ServingTable, LOGGER],
-    useFactory: (reader: LogReader, follow: FollowDeployments, table: ServingTable, logger: Logger) =>
-      new DeploymentsListener(reader, follow, table, logger),
+    inject: [LOG_READER, FollowDeployments, ServingTable, { token: DEPLOYMENT_CACHE, optional: true }, LOGGER],
+    useFactory: (
+      reader: LogReader,
+      follow: FollowDeployments,
+      table: ServingTable,
+      cache: DeploymentCache | undefined,
+      logger: Logger,
+    ) => new DeploymentsListener(reader, follow, table, cache, logger),
   },
 ];
 
@@ -218,6 +180,7 @@ const httpIn: Provider[] = [
   providers: [
     ServingTable,
     { provide: GatewayMetrics, useFactory: () => new GatewayMetrics() },
+    ...caches,
     ...models,
     ...eventsOut,
     ...grpcOut,
@@ -229,6 +192,8 @@ const httpIn: Provider[] = [
   exports: [OPEN_INFERENCE_GRPC, PREDICT_GRPC, OPEN_INFERENCE_REST],
 })
 class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private patience: NodeJS.Timeout | undefined;
+
   constructor(
     private readonly listener: DeploymentsListener,
     private readonly followDeployments: FollowDeployments,
@@ -238,22 +203,36 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly metrics: GatewayMetrics,
     private readonly placement: Placement,
     private readonly readiness: Readiness,
+    @Inject(SETTINGS) private readonly settings: GatewaySettings,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Optional() @Inject(DEPLOYMENT_CACHE) private readonly cache: DeploymentCache | undefined,
   ) {}
 
   onApplicationBootstrap(): void {
     this.readiness.register('deployments', () => this.table.notReadyReason());
     this.metrics.observeState({ logBuffered: () => this.observer.buffered, versions: () => this.servedVersions() });
     // Not awaited: it serves what it knows as soon as it knows it, and waits for Kafka without holding up the start.
-    void this.listener.start();
+    void this.start();
+  }
+
+  private async start(): Promise<void> {
+    const resumed = await this.listener.resume();
+    if (resumed > 0) {
+      this.logger.info({ endpoints: resumed }, 'serving what was served before, until the log is read');
+      this.patience = setTimeout(() => this.table.markResumed(), this.settings.GATEWAY_LOG_PATIENCE_MS).unref();
+    }
+    await this.listener.start();
   }
 
   /** After the servers have closed (their modules come first), before messaging leaves Kafka. */
   async beforeApplicationShutdown(): Promise<void> {
+    clearTimeout(this.patience);
     this.followDeployments.stop();
     await this.observer.close(SHUTDOWN_FLUSH_MS);
     await this.listener.stop();
     this.features.close();
     this.placement.closeAll();
+    await this.cache?.close();
   }
 
   private servedVersions(): ReturnType<Parameters<GatewayMetrics['observeState']>[0]['versions']> {

@@ -33,6 +33,17 @@ describe('the artifact store', () => {
     await expect(store.read(digest)).rejects.toMatchObject({ code: 'artifact_missing', retriable: true });
   });
 
+  it('lists and removes blobs, for a store that is a cache', async () => {
+    expect(await store.list()).toEqual([]);
+    const artifact = await store.putBytes(Buffer.from('model'), 'model.onnx');
+    const path = await store.pathOf(artifact.digest);
+    expect(await store.list()).toEqual([{ digest: artifact.digest, path }]);
+    await store.remove(artifact.digest);
+    await store.remove(artifact.digest);
+    expect(await store.list()).toEqual([]);
+    await expect(store.read(artifact.digest)).rejects.toMatchObject({ code: 'artifact_missing' });
+  });
+
   it('refuses a digest that could leave its folder', async () => {
     await expect(store.read('sha256:../../etc/passwd')).rejects.toMatchObject({ code: 'bad_digest' });
   });

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DomainError } from '@headrace/contracts';
 import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
@@ -64,6 +64,25 @@ export class ArtifactStore {
 
   async read(digest: string): Promise<Buffer> {
     return readFile(await this.pathOf(digest));
+  }
+
+  /** For a store that is a cache: what others share is never removed. Absent is fine. */
+  async remove(digest: string): Promise<void> {
+    this.verified.delete(digest);
+    await rm(this.locate(digest), { force: true });
+  }
+
+  /** Every blob, its content not verified. */
+  async list(): Promise<{ readonly digest: string; readonly path: string }[]> {
+    const folder = join(this.root, 'sha256');
+    const names = await readdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    return names.flatMap((name) => {
+      const digest = `sha256:${basename(name)}`;
+      return DIGEST.test(digest) ? [{ digest, path: join(folder, name) }] : [];
+    });
   }
 
   private locate(digest: string): string {

@@ -111,6 +111,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       HEADRACE_PARENT_WATCH: '1',
       LOG_LEVEL: options.logLevel ?? 'info',
       FEATURE_STORE_ADDRESS: services['feature-store'].grpc,
+      GATEWAY_CACHE: join(directory, 'gateway-cache'),
       TRAINER_PYTHON: pythonCommand(),
       TRAINER_DIRECTORY: join(repository, 'trainers', 'tabular'),
       TRAINING_WORK_DIRECTORY: join(directory, 'training'),

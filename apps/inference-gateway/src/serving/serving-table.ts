@@ -20,10 +20,16 @@ export interface Endpoint {
 export class ServingTable {
   private readonly endpoints = new Map<string, Endpoint>();
   private caughtUp = false;
+  private resumed = false;
 
   /** Everything that was announced before the start is known. */
   markCaughtUp(): void {
     this.caughtUp = true;
+  }
+
+  /** The log is away for long: what was served before the start is enough to be ready. */
+  markResumed(): void {
+    this.resumed = true;
   }
 
   want(deployment: Deployment): void {
@@ -99,7 +105,7 @@ export class ServingTable {
 
   /** Undefined when everything that was announced serves, or was found not to be loadable. */
   notReadyReason(): string | undefined {
-    if (!this.caughtUp) return 'the deployments topic is still being read';
+    if (!this.caughtUp && !this.resumed) return 'the deployments topic is still being read';
     const loading = [...this.endpoints].filter(([, { active, refusal }]) => !active && !refusal).map(([name]) => name);
     return loading.length === 0 ? undefined : `being loaded: ${loading.join(', ')}`;
   }

@@ -56,12 +56,18 @@ function setUp(known: RangesOutcome = { kind: 'ranges', ranges: [] }) {
     activated: ({ generation }) => activated.push(generation),
     loadFailed: ({ version, code }) => failed.push({ version, code }),
   };
+  const kept: number[] = [];
   let clock = 0;
-  const follow = new FollowDeployments(pool, table, reports, () => (clock += 1), {
-    rangesOf: () => Promise.resolve(known),
-  });
+  const follow = new FollowDeployments(
+    pool,
+    table,
+    reports,
+    { keep: ({ generation }) => kept.push(generation) },
+    () => (clock += 1),
+    { rangesOf: () => Promise.resolve(known) },
+  );
   const served = (): number[] | undefined => table.find(ENDPOINT)?.versions.map(({ number }) => number);
-  return { loader, table, activated, failed, follow, served };
+  return { loader, table, activated, failed, kept, follow, served };
 }
 
 function generation(number: number, version = number): ReturnType<typeof aDeployment> {
@@ -92,6 +98,23 @@ describe('following deployments', () => {
     await eventually(() => expect(served()).toEqual([3]));
     expect(loader.loads).toEqual([3]);
     expect(activated).toEqual([3]);
+  });
+
+  it('serves what was served before the start until the log says more, whatever its generation', async () => {
+    const { loader, kept, follow, served } = setUp();
+    follow.resume(generation(7));
+    await eventually(() => expect(served()).toEqual([7]));
+    follow.follow(generation(7));
+    expect(loader.loads).toEqual([7]);
+    follow.follow(generation(6));
+    expect(loader.loads).toEqual([7]);
+    const other = setUp();
+    other.follow.resume(generation(7));
+    await eventually(() => expect(other.served()).toEqual([7]));
+    other.follow.follow(generation(2));
+    await eventually(() => expect(other.served()).toEqual([2]));
+    expect(kept).toEqual([7]);
+    expect(other.kept).toEqual([7, 2]);
   });
 
   it('skips what was overtaken while it loaded', async () => {

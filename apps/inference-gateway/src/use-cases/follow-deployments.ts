@@ -15,6 +15,11 @@ export interface DeploymentReports {
   loadFailed(report: Omit<ModelLoadFailed, 'gateway'>, cause: Cause): void;
 }
 
+/** What is to be served when this process starts again. */
+export interface KeptDeployments {
+  keep(deployment: Deployment): void;
+}
+
 export interface Versions {
   acquire(model: string, wanted: WantedVersion): Promise<AcquireOutcome>;
   release(version: LoadedVersion): void;
@@ -22,6 +27,8 @@ export interface Versions {
 
 interface Work {
   newest: Deployment;
+  /** Of before this process started: whatever the log says is newer. */
+  resumed: boolean;
   readMicros: number;
   running: Promise<void> | undefined;
   retry: NodeJS.Timeout | undefined;
@@ -43,6 +50,7 @@ export class FollowDeployments {
     private readonly versions: Versions,
     private readonly table: ServingTable,
     private readonly reports: DeploymentReports,
+    private readonly kept: KeptDeployments,
     private readonly nowMicros: () => number,
     private readonly profiles: Pick<Profiles, 'rangesOf'>,
   ) {}
@@ -50,17 +58,33 @@ export class FollowDeployments {
   /** An older generation than the newest one seen, or the same again, changes nothing. */
   follow(deployment: Deployment): void {
     const known = this.work.get(deployment.endpoint);
-    if (known && deployment.generation <= known.newest.generation) return;
+    if (known?.resumed && known.newest.cause.eventId === deployment.cause.eventId) {
+      known.resumed = false;
+      return;
+    }
+    // The log may be another one than before, with lower generations.
+    if (known && !known.resumed && deployment.generation <= known.newest.generation) return;
+    this.begin(deployment, false);
+  }
+
+  /** Serves what was served before this process started, until the log says more. */
+  resume(deployment: Deployment): void {
+    if (!this.work.has(deployment.endpoint)) this.begin(deployment, true);
+  }
+
+  private begin(deployment: Deployment, resumed: boolean): void {
+    const known = this.work.get(deployment.endpoint);
     clearTimeout(known?.retry);
     if (known) known.retry = undefined;
     const work: Work = known ?? {
       newest: deployment,
+      resumed,
       readMicros: 0,
       running: undefined,
       retry: undefined,
       attempts: 0,
     };
-    Object.assign(work, { newest: deployment, readMicros: this.nowMicros(), attempts: 0 });
+    Object.assign(work, { newest: deployment, resumed, readMicros: this.nowMicros(), attempts: 0 });
     this.work.set(deployment.endpoint, work);
     this.table.want(deployment);
     void this.run(work);
@@ -162,6 +186,7 @@ export class FollowDeployments {
       for (const { loaded } of before.versions) this.versions.release(loaded);
     });
     for (const version of versions) this.watch(deployment, version);
+    this.kept.keep(deployment);
     this.reports.activated(
       {
         endpoint: deployment.endpoint,

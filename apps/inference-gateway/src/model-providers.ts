@@ -1,0 +1,115 @@
+// Wiring of what touches model files and the runtime.
+import { join } from 'node:path';
+import { ArtifactStore } from '@headrace/artifacts';
+import { LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
+import type { Provider } from '@nestjs/common';
+import { GatewayMetrics } from './gateway-metrics';
+import type { GatewaySettings } from './inference-gateway.config';
+import { CachedArtifacts } from './models/cached-artifacts';
+import { ModelLoader } from './models/model-loader';
+import { Placement } from './models/placement';
+import { VersionPool } from './models/version-pool';
+import { DeploymentCache } from './serving/deployment-cache';
+
+/** Folder of the compiled programs of child processes, where it is not beside this file (specs). */
+export const CHILD_PROGRAMS = Symbol('CHILD_PROGRAMS');
+const BESIDE = join(__dirname, 'models');
+/** The gateway's own copy of model files and of what it serves; undefined without GATEWAY_CACHE. */
+const MODEL_CACHE = Symbol('MODEL_CACHE');
+export const DEPLOYMENT_CACHE = Symbol('DEPLOYMENT_CACHE');
+
+export const caches: Provider[] = [
+  {
+    provide: MODEL_CACHE,
+    inject: [SETTINGS],
+    useFactory: ({ GATEWAY_CACHE }: GatewaySettings) =>
+      GATEWAY_CACHE === undefined ? undefined : new ArtifactStore(join(GATEWAY_CACHE, 'models')),
+  },
+  {
+    provide: DEPLOYMENT_CACHE,
+    inject: [SETTINGS, { token: MODEL_CACHE, optional: true }, LOGGER],
+    useFactory: ({ GATEWAY_CACHE }: GatewaySettings, models: ArtifactStore | undefined, logger: Logger) =>
+      GATEWAY_CACHE === undefined || !models
+        ? undefined
+        : new DeploymentCache({
+            folder: GATEWAY_CACHE,
+            models,
+            onFault: (error, what) => logger.error({ err: error, what }, 'the cache of deployments'),
+          }),
+  },
+];
+
+export const models: Provider[] = [
+  {
+    provide: Placement,
+    inject: [SETTINGS, LOGGER, GatewayMetrics, { token: CHILD_PROGRAMS, optional: true }],
+    useFactory: (settings: GatewaySettings, logger: Logger, metrics: GatewayMetrics, programs: string = BESIDE) =>
+      new Placement({
+        hostScript: join(programs, 'model-host.js'),
+        sharedHosts: settings.GATEWAY_MODEL_PROCESSES,
+        hereMicros: settings.GATEWAY_HERE_MS * 1_000,
+        sharedMicros: settings.GATEWAY_RUN_MS * 1_000,
+        maxRunRows: settings.GATEWAY_BATCH_ROWS,
+        runTimeoutMs: settings.GATEWAY_HANG_MS,
+        loadTimeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
+        ownMemoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,
+        onDeath: (place, held, death) => {
+          metrics.modelProcessDied(place, death.code);
+          logger.error({ place, models: held, ...death }, 'a process that runs models died and is started again');
+        },
+      }),
+  },
+  {
+    provide: ModelLoader,
+    inject: [
+      ArtifactStore,
+      { token: MODEL_CACHE, optional: true },
+      Placement,
+      SETTINGS,
+      LOGGER,
+      { token: CHILD_PROGRAMS, optional: true },
+    ],
+    useFactory: (
+      store: ArtifactStore,
+      cache: ArtifactStore | undefined,
+      placement: Placement,
+      settings: GatewaySettings,
+      logger: Logger,
+      programs: string = BESIDE,
+    ) =>
+      new ModelLoader(withCache(store, cache, logger), placement, {
+        childScript: join(programs, 'validation-child.js'),
+        maxModelBytes: settings.GATEWAY_MODEL_MIB * 1_048_576,
+        limits: {
+          timeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
+          memoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,
+          rowMicros: settings.GATEWAY_MODEL_ROW_MS * 1_000,
+        },
+      }),
+  },
+  {
+    provide: VersionPool,
+    inject: [ModelLoader, SETTINGS, GatewayMetrics, LOGGER],
+    useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) =>
+      new VersionPool(loader, {
+        batcher: (model, version, { runRows, rowMicros }) => ({
+          maxBatchRows: runRows,
+          maxQueuedRows: settings.GATEWAY_QUEUE_ROWS,
+          targetDelayMs: settings.GATEWAY_QUEUE_TARGET_MS,
+          rowMicros,
+          onBatch: metrics.batch(model, version),
+          onTurnedAway: metrics.turnedAway(model, version),
+        }),
+        onReleaseFault: (error) => logger.warn({ err: error }, 'releasing a model failed'),
+      }),
+  },
+];
+
+function withCache(
+  store: ArtifactStore,
+  cache: ArtifactStore | undefined,
+  logger: Logger,
+): Pick<ArtifactStore, 'pathOf'> {
+  if (!cache) return store;
+  return new CachedArtifacts(store, cache, (error) => logger.warn({ err: error }, 'a model cannot be kept on disk'));
+}

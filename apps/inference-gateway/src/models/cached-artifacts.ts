@@ -6,7 +6,7 @@ export class CachedArtifacts {
   constructor(
     private readonly store: Pick<ArtifactStore, 'pathOf'>,
     private readonly cache: Pick<ArtifactStore, 'pathOf' | 'putFile' | 'remove'>,
-    /** The cache cannot be written: the store's own file is used. */
+    /** The cache cannot be read or written: the store's own file is used. */
     private readonly onFault: (error: unknown) => void,
   ) {}
 
@@ -28,9 +28,10 @@ export class CachedArtifacts {
     try {
       return await this.cache.pathOf(digest);
     } catch (error) {
-      if (!(error instanceof DomainError) || error.code === 'bad_digest') throw error;
+      if (!(error instanceof DomainError)) this.onFault(error);
+      else if (error.code === 'bad_digest') throw error;
       // Damaged bytes are fetched again.
-      if (error.code === 'artifact_corrupt') await this.cache.remove(digest);
+      else if (error.code === 'artifact_corrupt') await this.cache.remove(digest);
       return undefined;
     }
   }

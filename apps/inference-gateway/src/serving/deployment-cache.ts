@@ -66,7 +66,11 @@ export class DeploymentCache {
   /** What was kept, without what is damaged. */
   async read(): Promise<KnownDeployment[]> {
     const found: KnownDeployment[] = [];
-    for (const name of await this.files()) {
+    const names = await this.files().catch((error: unknown) => {
+      this.options.onFault(error, `reading ${this.folder}`);
+      return [];
+    });
+    for (const name of names) {
       try {
         const { event, cause, digest } = Content.parse(JSON.parse(await readFile(join(this.folder, name), 'utf8')));
         if (digest !== digestOf(event, cause)) throw new Error('its bytes do not have the digest that it says');

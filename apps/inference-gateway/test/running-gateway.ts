@@ -106,12 +106,13 @@ export class RunningGateway {
   private inferenceClient: GRPCInferenceServiceClient | undefined;
   private predictClient: InferenceClient | undefined;
   private sequence = 0;
+  private environment: Readonly<Record<string, string>> = {};
 
-  async start(): Promise<void> {
+  /** `brokers`: a Kafka of the spec's own. */
+  async start(brokers = testKafkaBrokers()): Promise<void> {
     this.folder = await mkdtemp(join(tmpdir(), 'gateway-'));
     this.store = new ArtifactStore(join(this.folder, 'artifacts'));
     this.programs = await compilePrograms();
-    const brokers = testKafkaBrokers();
     this.outside = await NestFactory.createApplicationContext(
       MessagingModule.forService({ service: 'registry', brokers }),
       { logger: false },
@@ -121,7 +122,7 @@ export class RunningGateway {
     const tokens = join(this.folder, 'tokens.json');
     const sha256 = createHash('sha256').update(OPERATOR_TOKEN).digest('hex');
     await writeFile(tokens, JSON.stringify([{ sha256, subject: 'olga', roles: ['operator'] }]));
-    const settings = readConfig(gatewayConfig, {
+    this.environment = {
       KAFKA_BROKERS: brokers.join(','),
       HEADRACE_ARTIFACTS: join(this.folder, 'artifacts'),
       FEATURE_STORE_ADDRESS: await this.features.start(),
@@ -129,22 +130,30 @@ export class RunningGateway {
       GATEWAY_REST_PORT: String(restPort),
       HEADRACE_TOKENS_FILE: tokens,
       GATEWAY_GRPC_SERVER: RunningGateway.server,
+      GATEWAY_CACHE: join(this.folder, 'cache'),
+      GATEWAY_LOG_PATIENCE_MS: '1000',
       LOG_LEVEL: 'error',
-    });
+    };
+    await this.startGateway();
+    const address = `127.0.0.1:${port}`;
+    this.grpcAddress = address;
+    this.restAddress = `127.0.0.1:${restPort}`;
+    this.inferenceClient = new GRPCInferenceServiceClient(address, credentials.createInsecure());
+    this.predictClient = new InferenceClient(address, credentials.createInsecure());
+  }
+
+  /** The gateway alone, on the same ports: after stopGateway(). */
+  async startGateway(): Promise<void> {
+    const settings = readConfig(gatewayConfig, this.environment);
     const programs = {
       module: ChildProgramsModule,
-      providers: [{ provide: CHILD_PROGRAMS, useValue: this.programs.folder }],
+      providers: [{ provide: CHILD_PROGRAMS, useValue: this.programs?.folder }],
       exports: [CHILD_PROGRAMS],
     };
     const root = { module: RootModule, imports: [programs, InferenceGatewayModule] };
     const logger = createLogger('inference-gateway', settings.LOG_LEVEL);
     this.app = await createService(root, 'inference-gateway', settings, logger);
     await this.app.init();
-    const address = `127.0.0.1:${port}`;
-    this.grpcAddress = address;
-    this.restAddress = `127.0.0.1:${restPort}`;
-    this.inferenceClient = new GRPCInferenceServiceClient(address, credentials.createInsecure());
-    this.predictClient = new InferenceClient(address, credentials.createInsecure());
   }
 
   get inference(): GRPCInferenceServiceClient {
@@ -175,6 +184,11 @@ export class RunningGateway {
   async put(content: string, name: string): Promise<Awaited<ReturnType<ArtifactStore['putBytes']>>> {
     if (!this.store) throw new Error('not started');
     return this.store.putBytes(Buffer.from(content), name);
+  }
+
+  /** As when the shared folder is not mounted. */
+  async removeArtifacts(): Promise<void> {
+    await rm(join(this.folder, 'artifacts'), { recursive: true, force: true });
   }
 
   /** As the registry would. Returns the event's id. */

@@ -106,6 +106,8 @@ export class GatewayMetrics {
   /** Read at each scrape. */
   observeState(state: {
     logBuffered(): number;
+    residentBytes(): number;
+    residentModels(): number;
     versions(): {
       endpoint: string;
       version: string;
@@ -123,6 +125,22 @@ export class GatewayMetrics {
       registers,
       collect() {
         this.set(state.logBuffered());
+      },
+    });
+    new Gauge({
+      name: 'headrace_gateway_models_resident',
+      help: 'Promoted models that are in memory; the others are loaded when they are asked.',
+      registers,
+      collect() {
+        this.set(state.residentModels());
+      },
+    });
+    new Gauge({
+      name: 'headrace_gateway_models_resident_bytes',
+      help: 'Memory that they take, as measured when they were validated.',
+      registers,
+      collect() {
+        this.set(state.residentBytes());
       },
     });
     new Gauge({

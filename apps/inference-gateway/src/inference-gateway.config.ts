@@ -37,6 +37,16 @@ const gatewaySettings = {
   GATEWAY_LOG_PATIENCE_MS: count(5_000, 0, 600_000),
   /** Largest model file. */
   GATEWAY_MODEL_MIB: count(256, 1, 4_096),
+  /**
+   * Memory for the models of promoted versions, here and in the processes that they share. Beyond it those that were asked
+   * longest ago are let go, and loaded again when they are asked.
+   */
+  GATEWAY_MODELS_MIB: count(1_024, 1, 1_048_576),
+  /** Models that are never let go: names, separated by commas. */
+  GATEWAY_PINNED_MODELS: z
+    .string()
+    .default('')
+    .transform((names) => names.split(',').flatMap((name) => name.trim() || [])),
   /** Resident memory of the process that tries a model before it is loaded here, about 90 MiB of its own included. */
   GATEWAY_MODEL_MEMORY_MIB: count(512, 128, 65_536),
   GATEWAY_MODEL_TIMEOUT_MS: count(15_000, 100, 600_000),

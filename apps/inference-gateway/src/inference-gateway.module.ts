@@ -22,6 +22,7 @@ import type { GatewaySettings } from './inference-gateway.config';
 import { caches, DEPLOYMENT_CACHE, models } from './model-providers';
 import { Placement } from './models/placement';
 import { Profiles } from './models/profiles';
+import { Residency } from './models/residency';
 import { VersionPool } from './models/version-pool';
 import { OpenInferenceObserver, RequestStatistics } from './open-inference-observer';
 import type { DeploymentCache } from './serving/deployment-cache';
@@ -202,6 +203,7 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly features: FeatureStoreClient,
     private readonly metrics: GatewayMetrics,
     private readonly placement: Placement,
+    private readonly residency: Residency,
     private readonly readiness: Readiness,
     @Inject(SETTINGS) private readonly settings: GatewaySettings,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -210,7 +212,12 @@ class GatewayCoreModule implements OnApplicationBootstrap, BeforeApplicationShut
 
   onApplicationBootstrap(): void {
     this.readiness.register('deployments', () => this.table.notReadyReason());
-    this.metrics.observeState({ logBuffered: () => this.observer.buffered, versions: () => this.servedVersions() });
+    this.metrics.observeState({
+      logBuffered: () => this.observer.buffered,
+      residentBytes: () => this.residency.usedBytes,
+      residentModels: () => this.residency.size,
+      versions: () => this.servedVersions(),
+    });
     // Not awaited: it serves what it knows as soon as it knows it, and waits for Kafka without holding up the start.
     void this.start();
   }

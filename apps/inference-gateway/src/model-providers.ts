@@ -8,6 +8,7 @@ import type { GatewaySettings } from './inference-gateway.config';
 import { CachedArtifacts } from './models/cached-artifacts';
 import { ModelLoader } from './models/model-loader';
 import { Placement } from './models/placement';
+import { Residency } from './models/residency';
 import { VersionPool } from './models/version-pool';
 import { DeploymentCache } from './serving/deployment-cache';
 
@@ -60,11 +61,21 @@ export const models: Provider[] = [
       }),
   },
   {
+    provide: Residency,
+    inject: [SETTINGS, LOGGER],
+    useFactory: (settings: GatewaySettings, logger: Logger) =>
+      new Residency({
+        budgetBytes: settings.GATEWAY_MODELS_MIB * 1_048_576,
+        onReleaseFault: (error) => logger.warn({ err: error }, 'releasing a model failed'),
+      }),
+  },
+  {
     provide: ModelLoader,
     inject: [
       ArtifactStore,
       { token: MODEL_CACHE, optional: true },
       Placement,
+      Residency,
       SETTINGS,
       LOGGER,
       { token: CHILD_PROGRAMS, optional: true },
@@ -73,13 +84,16 @@ export const models: Provider[] = [
       store: ArtifactStore,
       cache: ArtifactStore | undefined,
       placement: Placement,
+      residency: Residency,
       settings: GatewaySettings,
       logger: Logger,
       programs: string = BESIDE,
     ) =>
-      new ModelLoader(withCache(store, cache, logger), placement, {
+      new ModelLoader(withCache(store, cache, logger), placement, residency, {
         childScript: join(programs, 'validation-child.js'),
         maxModelBytes: settings.GATEWAY_MODEL_MIB * 1_048_576,
+        validations: settings.GATEWAY_MODEL_PROCESSES,
+        pinned: new Set(settings.GATEWAY_PINNED_MODELS),
         limits: {
           timeoutMs: settings.GATEWAY_MODEL_TIMEOUT_MS,
           memoryMiB: settings.GATEWAY_MODEL_MEMORY_MIB,

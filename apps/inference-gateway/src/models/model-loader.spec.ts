@@ -12,6 +12,7 @@ import { scoreOf } from '../serving/score';
 import { ModelLoader, type LoadOutcome, type LoaderOptions } from './model-loader';
 import { inspectOnnx } from './onnx-inspection';
 import { Placement } from './placement';
+import { Residency } from './residency';
 
 jest.setTimeout(60_000);
 
@@ -44,9 +45,11 @@ afterAll(async () => {
 });
 
 function aLoader(limits: Partial<LoaderOptions['limits']> = {}, maxModelBytes = 1_000_000): ModelLoader {
-  return new ModelLoader(store, placement, {
+  return new ModelLoader(store, placement, new Residency({ budgetBytes: 1e9, onReleaseFault: () => undefined }), {
     childScript: join(programs.folder, 'validation-child.js'),
     maxModelBytes,
+    validations: 1,
+    pinned: new Set(['pinned']),
     limits: { timeoutMs: 30_000, memoryMiB: 400, rowMicros: 50_000, ...limits },
   });
 }
@@ -58,8 +61,8 @@ async function aVersion(file: string, overrides: Partial<WantedVersion['signatur
 }
 
 let keys = 0;
-function load(version: WantedVersion, loader = aLoader()): Promise<LoadOutcome> {
-  return loader.load(version, `spec-${(keys += 1)}`);
+function load(version: WantedVersion, loader = aLoader(), name = 'late-arrival'): Promise<LoadOutcome> {
+  return loader.load(version, `spec-${(keys += 1)}`, name);
 }
 
 function codeOf(outcome: LoadOutcome): string {
@@ -99,6 +102,30 @@ describe('loading a model', () => {
     expect(theirs).toEqual(ours);
     expect(candidate?.outputs).toEqual(promoted?.outputs);
     await Promise.all([candidate?.release(), promoted?.release()]);
+  });
+
+  it('answers by a model that is not in memory, and keeps a pinned one there', async () => {
+    const version = await aVersion('flight-like-small.onnx');
+    const row = packed(
+      Float32Array.from({ length: flightColumns.length }, (_, index) => index),
+      1,
+    );
+    const residency = new Residency({ budgetBytes: 1, onReleaseFault: () => undefined });
+    const loader = new ModelLoader(store, placement, residency, {
+      childScript: join(programs.folder, 'validation-child.js'),
+      maxModelBytes: 1_000_000,
+      validations: 1,
+      pinned: new Set(['pinned']),
+      limits: { timeoutMs: 30_000, memoryMiB: 400, rowMicros: 50_000 },
+    });
+    const outcomes = [await load(version, loader), await load(version, loader, 'pinned')];
+    const models = outcomes.flatMap((outcome) => (outcome.kind === 'loaded' ? [outcome.model] : []));
+    expect(residency.size).toBe(1);
+    const [first, second] = [await models[0]?.run(row), await models[1]?.run(row)];
+    expect(first).toEqual(second);
+    expect(models[0]?.outputs).toEqual(models[1]?.outputs);
+    for (const model of models) await model.release();
+    expect(residency.usedBytes).toBe(0);
   });
 
   it('loads a regression', async () => {

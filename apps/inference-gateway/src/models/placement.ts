@@ -63,7 +63,7 @@ export class Placement {
   /** Loads and warms it there. */
   async hold(model: MeasuredModel): Promise<HeldModel> {
     const place = this.placeOf(model);
-    const runRows = this.runRows(place === 'here' ? this.options.hereMicros : this.options.sharedMicros, model);
+    const runRows = this.runRows(model);
     const { rowMicros } = model;
     if (place === 'here') {
       const onnx = await OnnxModel.load(model.bytes, model.inputs);
@@ -104,7 +104,11 @@ export class Placement {
     this.shared.length = 0;
   }
 
-  private runRows(limitMicros: number, { rowMicros }: MeasuredModel): number {
+  /** Rows of one run at most. */
+  runRows(model: Pick<MeasuredModel, 'role' | 'aloneMicros' | 'rowMicros'>): number {
+    const { hereMicros, sharedMicros } = this.options;
+    const limitMicros = this.placeOf(model) === 'here' ? hereMicros : sharedMicros;
+    const { rowMicros } = model;
     return Math.min(this.options.maxRunRows, Math.max(1, Math.floor(limitMicros / Math.max(rowMicros, 0.1))));
   }
 

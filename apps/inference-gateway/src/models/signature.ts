@@ -8,7 +8,7 @@ import { datatypeOf, describeTensor, rowsFault, type TensorSpec } from './tensor
 import type { ValidationReport } from './validation';
 
 export type SignatureReading =
-  | { readonly kind: 'tensors'; readonly inputs: readonly TensorSpec[] }
+  | { readonly kind: 'tensors'; readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] }
   | { readonly kind: 'mismatch'; readonly message: string };
 
 /** The trainer's models answer by these. */
@@ -35,7 +35,11 @@ export function tensorsOf(report: ValidationReport, signature: ModelSignature): 
     const datatype = datatypeOf(type);
     return datatype === undefined ? [] : [{ name, datatype, shape: features > 0 ? [-1, features] : shape }];
   });
-  return { kind: 'tensors', inputs };
+  const outputs = report.outputs.flatMap(({ name, type, shape }): TensorSpec[] => {
+    const datatype = datatypeOf(type);
+    return datatype === undefined ? [] : [{ name, datatype, shape }];
+  });
+  return { kind: 'tensors', inputs, outputs };
 }
 
 function featuresFault({ inputs }: ValidationReport, features: number): string | undefined {

@@ -24,6 +24,8 @@ const Answer = z.discriminatedUnion('kind', [
     rowMicros: z.number(),
     /** The same for a row in a run of many. */
     batchRowMicros: z.number().default(0),
+    /** What loading it and running rows through it took, resident. */
+    modelBytes: z.number().default(0),
     maxRssMiB: z.number(),
   }),
   z.object({ kind: z.literal('fault'), message: z.string() }),

@@ -25,7 +25,7 @@ export class VersionPool {
   private readonly entries = new Map<string, Entry>();
 
   constructor(
-    private readonly loader: { load(version: WantedVersion, key: string): Promise<LoadOutcome> },
+    private readonly loader: { load(version: WantedVersion, key: string, model: string): Promise<LoadOutcome> },
     private readonly options: {
       batcher(model: string, version: number, held: HeldModel): BatcherOptions;
       onReleaseFault(error: unknown): void;
@@ -40,7 +40,7 @@ export class VersionPool {
     const key = JSON.stringify([model, wanted.number, wanted.artifact.digest, columns, promoted]);
     let entry = this.entries.get(key);
     if (!entry) {
-      entry = { loading: this.loader.load(wanted, key), loaded: undefined, holders: 0 };
+      entry = { loading: this.loader.load(wanted, key, model), loaded: undefined, holders: 0 };
       this.entries.set(key, entry);
     }
     entry.holders += 1;

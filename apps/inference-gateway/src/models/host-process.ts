@@ -146,7 +146,7 @@ export class HostProcess {
     this.condemned = undefined;
     child.on('message', (answer: HostAnswer) => this.heard(answer));
     // `exit` follows, or there never was a process.
-    child.once('error', (error) => {
+    child.on('error', (error) => {
       if (child.pid === undefined) this.died(`it cannot be started: ${error.message}`);
     });
     child.once('exit', (code, signal) => this.died(signal === null ? `exit code ${code}` : signal));

@@ -29,12 +29,14 @@ const Content = z.object({
   cause: z.object({ eventId: z.string(), correlationId: z.string(), traceparent: z.string().optional() }),
 });
 
-/** Bytes of a model that is being loaded just now belong to no deployment yet. */
+/** Bytes of a model that is being loaded just now belong to no deployment yet. Looked at so often at most. */
 const GRACE_MS = 10 * 60_000;
 
 export class DeploymentCache {
   private readonly known = new WeakMap<Deployment, DeploymentChanged>();
-  private readonly digests = new Map<string, readonly string[]>();
+  /** What stands on the disk: the event of each endpoint, and the model files that it needs. */
+  private readonly kept = new Map<string, { readonly eventId: string; readonly digests: readonly string[] }>();
+  private lastCleanUpMs = -Infinity;
   /** Writes one after the other: the newest stands at the end. */
   private writing: Promise<void> = Promise.resolve();
 
@@ -48,15 +50,16 @@ export class DeploymentCache {
   /** It serves now: from here on a restart begins with it. Not waited for by requests. */
   keep(deployment: Deployment): void {
     const changed = this.known.get(deployment);
-    if (!changed) return;
-    this.digests.set(deployment.endpoint, digestsOf(changed));
+    const { eventId } = deployment.cause;
+    if (!changed || this.kept.get(deployment.endpoint)?.eventId === eventId) return;
+    this.kept.set(deployment.endpoint, { eventId, digests: digestsOf(changed) });
     this.enqueue(() => this.write(changed, deployment.cause), `keeping endpoint ${deployment.endpoint}`);
   }
 
   /** Endpoints that the log does not hold are forgotten. */
   retain(endpoints: ReadonlySet<string>): void {
     const names = new Set([...endpoints].map(fileOf));
-    for (const endpoint of this.digests.keys()) if (!endpoints.has(endpoint)) this.digests.delete(endpoint);
+    for (const endpoint of this.kept.keys()) if (!endpoints.has(endpoint)) this.kept.delete(endpoint);
     this.enqueue(async () => {
       for (const name of await this.files()) if (!names.has(name)) await rm(join(this.folder, name), { force: true });
       await this.removeUnusedModels();
@@ -77,7 +80,7 @@ export class DeploymentCache {
         const changed = DeploymentChanged.decode(Buffer.from(event, 'base64'));
         const { traceparent, ...rest } = cause;
         found.push({ changed, cause: traceparent === undefined ? rest : { ...rest, traceparent } });
-        this.digests.set(changed.endpoint, digestsOf(changed));
+        this.kept.set(changed.endpoint, { eventId: cause.eventId, digests: digestsOf(changed) });
       } catch (error) {
         this.options.onFault(error, `reading ${name}`);
       }
@@ -114,11 +117,12 @@ export class DeploymentCache {
     const temporary = `${path}.${randomUUID()}.tmp`;
     await writeFile(temporary, JSON.stringify(content), { mode: 0o600, flush: true });
     await rename(temporary, path);
-    await this.removeUnusedModels();
+    if (Date.now() - this.lastCleanUpMs > GRACE_MS) await this.removeUnusedModels();
   }
 
   private async removeUnusedModels(): Promise<void> {
-    const used = new Set([...this.digests.values()].flat());
+    this.lastCleanUpMs = Date.now();
+    const used = new Set([...this.kept.values()].flatMap(({ digests }) => digests));
     for (const { digest, path } of await this.options.models.list()) {
       if (used.has(digest)) continue;
       if (Date.now() - (await stat(path)).mtimeMs > GRACE_MS) await this.options.models.remove(digest);

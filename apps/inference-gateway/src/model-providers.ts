@@ -40,7 +40,19 @@ export const caches: Provider[] = [
   },
 ];
 
+/** Where models and their profiles come from. */
+export const MODEL_FILES = Symbol('MODEL_FILES');
+export type ModelFiles = Pick<ArtifactStore, 'pathOf' | 'read'>;
+
 export const models: Provider[] = [
+  {
+    provide: MODEL_FILES,
+    inject: [ArtifactStore, LOGGER, { token: MODEL_CACHE, optional: true }],
+    useFactory: (store: ArtifactStore, logger: Logger, cache?: ArtifactStore): ModelFiles =>
+      cache
+        ? new CachedArtifacts(store, cache, (error) => logger.warn({ err: error }, 'a model cannot be kept on disk'))
+        : store,
+  },
   {
     provide: Placement,
     inject: [SETTINGS, LOGGER, GatewayMetrics, { token: CHILD_PROGRAMS, optional: true }],
@@ -71,25 +83,15 @@ export const models: Provider[] = [
   },
   {
     provide: ModelLoader,
-    inject: [
-      ArtifactStore,
-      { token: MODEL_CACHE, optional: true },
-      Placement,
-      Residency,
-      SETTINGS,
-      LOGGER,
-      { token: CHILD_PROGRAMS, optional: true },
-    ],
+    inject: [MODEL_FILES, Placement, Residency, SETTINGS, { token: CHILD_PROGRAMS, optional: true }],
     useFactory: (
-      store: ArtifactStore,
-      cache: ArtifactStore | undefined,
+      files: ModelFiles,
       placement: Placement,
       residency: Residency,
       settings: GatewaySettings,
-      logger: Logger,
       programs: string = BESIDE,
     ) =>
-      new ModelLoader(withCache(store, cache, logger), placement, residency, {
+      new ModelLoader(files, placement, residency, {
         childScript: join(programs, 'validation-child.js'),
         maxModelBytes: settings.GATEWAY_MODEL_MIB * 1_048_576,
         validations: settings.GATEWAY_MODEL_PROCESSES,
@@ -118,12 +120,3 @@ export const models: Provider[] = [
       }),
   },
 ];
-
-function withCache(
-  store: ArtifactStore,
-  cache: ArtifactStore | undefined,
-  logger: Logger,
-): Pick<ArtifactStore, 'pathOf'> {
-  if (!cache) return store;
-  return new CachedArtifacts(store, cache, (error) => logger.warn({ err: error }, 'a model cannot be kept on disk'));
-}

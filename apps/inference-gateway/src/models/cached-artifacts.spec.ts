@@ -22,7 +22,7 @@ describe('model files by way of the disk', () => {
     const { digest } = await store.putBytes(Buffer.from('model'), 'model.onnx');
     await cached().pathOf(digest);
     await rm(join(folder, 'store'), { recursive: true });
-    expect((await readFile(await cached().pathOf(digest))).toString()).toBe('model');
+    expect((await cached().read(digest)).toString()).toBe('model');
     const other = `sha256:${'0'.repeat(64)}`;
     await expect(cached().pathOf(other)).rejects.toMatchObject({ code: 'artifact_missing', retriable: true });
   });

@@ -1,4 +1,5 @@
-// Model files by way of this machine's disk: a gateway that starts while the artifact store is away has them.
+// Model files and profiles by way of this machine's disk: a gateway that starts while the artifact store is away has them.
+import { readFile } from 'node:fs/promises';
 import type { ArtifactStore } from '@headrace/artifacts';
 import { DomainError } from '@headrace/contracts';
 
@@ -22,6 +23,10 @@ export class CachedArtifacts {
       this.onFault(error);
       return path;
     }
+  }
+
+  async read(digest: string): Promise<Buffer> {
+    return readFile(await this.pathOf(digest));
   }
 
   private async cached(digest: string): Promise<string | undefined> {

@@ -131,7 +131,9 @@ export class DeploymentCache {
 }
 
 function digestsOf({ versions }: DeploymentChanged): string[] {
-  return versions.flatMap(({ modelArtifact }) => (modelArtifact ? [modelArtifact.digest] : []));
+  return versions.flatMap(({ modelArtifact, profileArtifact }) =>
+    [modelArtifact, profileArtifact].flatMap((artifact) => artifact?.digest ?? []),
+  );
 }
 
 /** Names of endpoints are not made for file systems. */

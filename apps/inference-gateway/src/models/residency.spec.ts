@@ -13,7 +13,7 @@ interface Held {
 async function aModel(residency: Residency, resident: Partial<Resident> = {}, loadable = () => true): Promise<Held> {
   const loads: FirstFeatureModel[] = [];
   const { inputs, outputs, place, runRows, rowMicros } = new FirstFeatureModel(WIDTH);
-  const known = { inputs, outputs, place, runRows, rowMicros, bytes: 40, pinned: false, ...resident };
+  const known: Resident = { inputs, outputs, place, runRows, rowMicros, bytes: 40, pinned: false, ...resident };
   const model = await residency.hold(known, () => {
     if (!loadable()) return Promise.reject(new Error('the disk is away'));
     const loaded = new FirstFeatureModel(WIDTH);

@@ -75,11 +75,14 @@ export class DeploymentCache {
     });
     for (const name of names) {
       try {
-        const { event, cause, digest } = Content.parse(JSON.parse(await readFile(join(this.folder, name), 'utf8')));
+        const { event, digest, ...content } = Content.parse(
+          JSON.parse(await readFile(join(this.folder, name), 'utf8')),
+        );
+        const { traceparent, ...rest } = content.cause;
+        const cause = traceparent === undefined ? rest : { ...rest, traceparent };
         if (digest !== digestOf(event, cause)) throw new Error('its bytes do not have the digest that it says');
         const changed = DeploymentChanged.decode(Buffer.from(event, 'base64'));
-        const { traceparent, ...rest } = cause;
-        found.push({ changed, cause: traceparent === undefined ? rest : { ...rest, traceparent } });
+        found.push({ changed, cause });
         this.kept.set(changed.endpoint, { eventId: cause.eventId, digests: digestsOf(changed) });
       } catch (error) {
         this.options.onFault(error, `reading ${name}`);

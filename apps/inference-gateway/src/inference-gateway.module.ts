@@ -19,7 +19,7 @@ import { FeatureFetcher } from './grpc-out/feature-fetcher';
 import { FeatureStoreClient } from './grpc-out/feature-store.client';
 import { RestModule, type RestBackend } from './http-in/rest.module';
 import type { GatewaySettings } from './inference-gateway.config';
-import { caches, DEPLOYMENT_CACHE, models } from './model-providers';
+import { caches, DEPLOYMENT_CACHE, MODEL_FILES, models, type ModelFiles } from './model-providers';
 import { Placement } from './models/placement';
 import { Profiles } from './models/profiles';
 import { Residency } from './models/residency';
@@ -78,15 +78,15 @@ const grpcOut: Provider[] = [
 const useCases: Provider[] = [
   {
     provide: FollowDeployments,
-    inject: [VersionPool, ServingTable, GatewayObserver, ArtifactStore, { token: DEPLOYMENT_CACHE, optional: true }],
+    inject: [VersionPool, ServingTable, GatewayObserver, MODEL_FILES, { token: DEPLOYMENT_CACHE, optional: true }],
     useFactory: (
       pool: VersionPool,
       table: ServingTable,
       observer: GatewayObserver,
-      store: ArtifactStore,
+      files: ModelFiles,
       cache?: DeploymentCache,
     ) =>
-      new FollowDeployments(pool, table, observer, cache ?? { keep: () => undefined }, nowMicros, new Profiles(store)),
+      new FollowDeployments(pool, table, observer, cache ?? { keep: () => undefined }, nowMicros, new Profiles(files)),
   },
   {
     provide: AnswerPrediction,

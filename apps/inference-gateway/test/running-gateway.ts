@@ -40,6 +40,7 @@ import { createLogger, createService, readConfig } from '@headrace/service-kit';
 import { testKafkaBrokers } from '@headrace/testing';
 import { Global, Module, type INestApplication, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { register } from 'prom-client';
 import { CHILD_PROGRAMS, gatewayConfig, InferenceGatewayModule } from '../src';
 import { compilePrograms, fixtures, type CompiledPrograms } from './compiled-programs';
 
@@ -144,6 +145,8 @@ export class RunningGateway {
 
   /** The gateway alone, on the same ports: after stopGateway(). */
   async startGateway(): Promise<void> {
+    // Another start is another process in life; here it would register its metrics a second time.
+    register.clear();
     const settings = readConfig(gatewayConfig, this.environment);
     const programs = {
       module: ChildProgramsModule,

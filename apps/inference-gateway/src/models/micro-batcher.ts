@@ -70,6 +70,7 @@ export class MicroBatcher {
   private readonly limit: QueueLimit;
   private readonly maxBatchRows: number;
   private readonly maxQueuedRows: number;
+  private readonly targetDelayMs: number;
 
   constructor(
     private readonly model: RowModel,
@@ -79,10 +80,11 @@ export class MicroBatcher {
     this.maxBatchRows = Math.min(options.maxBatchRows, rowsWithin(MAX_BATCH_BYTES, model));
     this.maxQueuedRows = Math.min(options.maxQueuedRows, rowsWithin(MAX_QUEUED_BYTES, model));
     this.rowMicros = options.rowMicros ?? 0;
+    this.targetDelayMs = options.targetDelayMs ?? DEFAULT_TARGET_DELAY_MS;
     this.limit = new QueueLimit({
       most: this.maxQueuedRows,
       least: Math.min(this.maxBatchRows, this.maxQueuedRows),
-      targetMs: options.targetDelayMs ?? DEFAULT_TARGET_DELAY_MS,
+      targetMs: this.targetDelayMs,
     });
   }
 
@@ -161,10 +163,14 @@ export class MicroBatcher {
     );
   }
 
-  /** A request larger than the limit gets in when nothing waits: the fixed bound is its own. */
+  /**
+   * A request larger than the limit gets in when nothing waits: the fixed bound is its own. Rows that are run within the
+   * target are never too many: on a busy machine a burst of them waits for the processor, which refusing would not free.
+   */
   private isFull(rows: number): boolean {
     const after = this.rowsQueued + rows;
-    return after > this.maxQueuedRows || (after > this.limit.rows && this.rowsQueued > 0);
+    if (after > this.maxQueuedRows) return true;
+    return after > this.limit.rows && this.rowsQueued > 0 && (after * this.rowMicros) / 1_000 > this.targetDelayMs;
   }
 
   /** Those that nobody waits for make room. One that is being run in parts stays until its run is over. */

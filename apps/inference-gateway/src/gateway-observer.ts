@@ -9,20 +9,19 @@ import { isLogged, predictionServed } from './events-out/prediction-served';
 import { ScoreReports, type RolloutIdentity } from './events-out/score-reports';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { PredictionObserver } from './use-cases/answer-prediction';
+import { Seldom } from './seldom';
 import type { DeploymentReports } from './use-cases/follow-deployments';
 
 const FLUSH_AT = 500;
 const MAX_REPORTS = 10_000;
-/** A fault that goes on is logged once in so long. */
-const QUIET_MS = 5_000;
 
 export class GatewayObserver implements PredictionObserver, DeploymentReports {
   private readonly predictions: EventBuffer;
   private readonly reports: EventBuffer;
   private readonly scores: ScoreReports;
-  private lastFaultMs = 0;
-  private lastDropMs = 0;
-  private lastVersionFaultMs = 0;
+  private readonly publishFaults = new Seldom();
+  private readonly drops = new Seldom();
+  private readonly versionFaults = new Seldom();
 
   constructor(
     private readonly options: {
@@ -74,9 +73,10 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
 
   versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void {
     this.options.metrics.versionFailed(endpoint, version, assigned);
-    if (Date.now() - this.lastVersionFaultMs < QUIET_MS) return;
-    this.lastVersionFaultMs = Date.now();
-    this.options.logger.error({ err: error, endpoint, version, assigned }, 'a version could not score a prediction');
+    this.versionFaults.tell((notTold) => {
+      const fields = { err: error, endpoint, version, assigned, notTold };
+      this.options.logger.error(fields, 'a version could not score a prediction');
+    });
   }
 
   guarded(endpoint: string, breaches: readonly Breach[]): void {
@@ -105,17 +105,17 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
 
   private dropped(count: number): void {
     this.options.metrics.predictionsDropped(count);
-    if (Date.now() - this.lastDropMs < QUIET_MS) return;
-    this.lastDropMs = Date.now();
-    this.options.logger.error(
-      { buffered: this.buffered },
-      'predictions are answered but not logged: the buffer is full',
+    this.drops.tell(() =>
+      this.options.logger.error(
+        { buffered: this.buffered },
+        'predictions are answered but not logged: the buffer is full',
+      ),
     );
   }
 
   private publishingFailed(error: unknown, waiting: number): void {
-    if (Date.now() - this.lastFaultMs < QUIET_MS) return;
-    this.lastFaultMs = Date.now();
-    this.options.logger.warn({ err: error, waiting }, 'Kafka does not take events, they are kept and tried again');
+    this.publishFaults.tell(() =>
+      this.options.logger.warn({ err: error, waiting }, 'Kafka does not take events, they are kept and tried again'),
+    );
   }
 }

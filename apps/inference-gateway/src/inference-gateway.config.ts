@@ -63,7 +63,7 @@ const gatewaySettings = {
   GATEWAY_RUN_MS: z.coerce.number().min(1).max(10_000).default(50),
   /** A run that takes longer hangs: its process is killed. */
   GATEWAY_HANG_MS: count(1_000, 50, 600_000),
-  /** When even the least delay of 100 ms is longer than this, fewer rows may wait. */
+  /** When even the least delay of ten times this is longer than this, fewer rows may wait. */
   GATEWAY_QUEUE_TARGET_MS: z.coerce.number().min(1).max(60_000).default(50),
 } as const;
 

@@ -65,7 +65,8 @@ const grpcOut: Provider[] = [
           metrics.circuitOpen(open);
           logger.warn({ open }, 'circuit to the feature store');
         },
-        onFault: (error) => logger.error({ err: error }, 'the feature store answered with an unexpected error'),
+        onFault: (error, notTold) =>
+          logger.error({ err: error, notTold }, 'the feature store answered with an unexpected error'),
       }),
   },
   {

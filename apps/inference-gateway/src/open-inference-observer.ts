@@ -4,6 +4,7 @@ import { DomainError } from '@headrace/contracts';
 import { statusOf } from '@headrace/grpc';
 import type { GatewayMetrics, Protocol, RequestMeter } from './gateway-metrics';
 import type { LoadedVersion } from './models/version-pool';
+import { Seldom } from './seldom';
 import type { ActiveDeployment, ServedVersion } from './serving/active-deployment';
 import type { TensorObserver } from './use-cases/infer-tensors';
 
@@ -42,6 +43,8 @@ interface Counted {
 /** One for each protocol. */
 export class OpenInferenceObserver implements TensorObserver {
   private readonly counted = new WeakMap<ServedVersion, Counted>();
+  private readonly failures = new Seldom();
+  private readonly canaryFailures = new Seldom();
 
   constructor(
     private readonly options: {
@@ -69,7 +72,9 @@ export class OpenInferenceObserver implements TensorObserver {
     seconds: number,
   ): void {
     const { metrics, protocol, log } = this.options;
-    if (!(error instanceof DomainError)) log.error({ err: error, protocol }, 'an inference request failed');
+    if (!(error instanceof DomainError)) {
+      this.failures.tell((notTold) => log.error({ err: error, protocol, notTold }, 'an inference request failed'));
+    }
     const { code } = statusOf(error);
     // Names that nobody deployed are no labels: callers could make any number of them.
     if (!active) metrics.meter(protocol, 'unknown', '').observe(code, seconds);
@@ -83,7 +88,10 @@ export class OpenInferenceObserver implements TensorObserver {
   }
 
   canaryFailed(endpoint: string, version: number, error: unknown): void {
-    this.options.log.error({ err: error, endpoint, version }, 'the canary failed, the champion answers');
+    this.canaryFailures.tell((notTold) => {
+      const fields = { err: error, endpoint, version, notTold };
+      this.options.log.error(fields, 'the canary failed, the champion answers');
+    });
   }
 
   versionFailed(endpoint: string, version: number): void {

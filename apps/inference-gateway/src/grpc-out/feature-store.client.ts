@@ -7,6 +7,7 @@ import {
 } from '@headrace/contracts/proto/features/v1/features_service';
 import { authorization, createClient, isServiceError, isUnavailable, unary } from '@headrace/grpc';
 import { circuitBreaker, ConsecutiveBreaker, handleWhen, isBrokenCircuitError, type IPolicy } from 'cockatiel';
+import { Seldom } from '../seldom';
 import type { FeatureStorePort, FetchFailure } from './feature-fetcher';
 
 const METHOD = FeatureServiceService.getOnlineFeatures.path;
@@ -14,8 +15,6 @@ const METHOD = FeatureServiceService.getOnlineFeatures.path;
 const FAILURES = 5;
 /** … until one call may try it again. */
 const HALF_OPEN_AFTER_MS = 500;
-/** A fault that goes on is told once in so long. */
-const QUIET_MS = 5_000;
 
 export class FeatureStoreClient implements FeatureStorePort {
   private readonly client: FeatureServiceClient;
@@ -26,7 +25,7 @@ export class FeatureStoreClient implements FeatureStorePort {
     readonly address: string;
     readonly token: string | undefined;
     onCircuit(open: boolean): void;
-    onFault(error: unknown): void;
+    onFault(error: unknown, notTold: number): void;
   }) {
     const { address, token } = options;
     this.client = createClient(FeatureServiceClient, { address, ...(token === undefined ? {} : { token }) });
@@ -41,8 +40,8 @@ export class FeatureStoreClient implements FeatureStorePort {
     this.onFault = options.onFault;
   }
 
-  private readonly onFault: (error: unknown) => void;
-  private lastFaultMs = 0;
+  private readonly onFault: (error: unknown, notTold: number) => void;
+  private readonly faults = new Seldom();
 
   async fetch(
     request: GetOnlineFeaturesRequest,
@@ -78,10 +77,7 @@ export class FeatureStoreClient implements FeatureStorePort {
       }
       if (error.code === status.UNAVAILABLE) return { kind: 'away', message };
     }
-    if (Date.now() - this.lastFaultMs > QUIET_MS) {
-      this.lastFaultMs = Date.now();
-      this.onFault(error);
-    }
+    this.faults.tell((notTold) => this.onFault(error, notTold));
     return { kind: 'away', message };
   }
 }

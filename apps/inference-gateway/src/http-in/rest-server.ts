@@ -7,6 +7,7 @@ import { ModelMetadataResponse, ModelStatisticsResponse } from '@headrace/contra
 import { ModelConfig } from '@headrace/contracts/inference-config';
 import { authorise, type Access, type TokenTable } from '@headrace/grpc';
 import type { TensorRequest } from '../open-inference/tensor-request';
+import { Seldom } from '../seldom';
 import type { DescribeModels } from '../use-cases/describe-models';
 import type { InferTensors, TensorAnswer, TensorCall, TensorObserver } from '../use-cases/infer-tensors';
 import { faultOf, HttpFault } from './errors';
@@ -43,6 +44,7 @@ type Described = Exclude<RestRoute, { readonly kind: 'infer' | 'index' | 'load' 
 export class RestServer {
   private readonly server: Server;
   private readonly budget: BodyBudget;
+  private readonly faults = new Seldom();
 
   constructor(private readonly options: RestOptions) {
     this.budget = new BodyBudget(options.maxBodiesBytes);
@@ -188,7 +190,9 @@ export class RestServer {
 
   private fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const fault = faultOf(error);
-    if (fault.status === 500) this.options.log.error({ err: error }, 'a REST request failed');
+    if (fault.status === 500) {
+      this.faults.tell((notTold) => this.options.log.error({ err: error, notTold }, 'a REST request failed'));
+    }
     if (response.headersSent) {
       response.destroy();
       return;

@@ -59,6 +59,8 @@ const MAX_QUEUED_BYTES = 256 * 1_048_576;
 const DEFAULT_TARGET_DELAY_MS = 50;
 /** Weight of the newest run in the mean cost of a row. */
 const NEWEST = 0.1;
+/** A run that stood still with the machine counts as no more than so many times the mean. */
+const OUTLIER = 2;
 /** Smaller runs say more of the event loop than of the rows. */
 const TELLING_ROWS = 16;
 
@@ -237,7 +239,8 @@ export class MicroBatcher {
     }
     this.queue.splice(0, taken);
     if (gone) for (const waiting of gone) this.turnAway(waiting);
-    if (rows > 0) this.limit.observe(rows, nowMs - youngestMs, nowMs);
+    // A queue that this run empties is no standing one, however late the machine came to it.
+    if (rows > 0) this.limit.observe(rows, this.queue.length === 0 ? 0 : nowMs - youngestMs, nowMs);
     return pieces;
   }
 
@@ -257,7 +260,9 @@ export class MicroBatcher {
     }
     const tookMs = performance.now() - startedMs;
     if (rows >= TELLING_ROWS || rows === this.maxBatchRows) {
-      this.rowMicros += ((tookMs * 1_000) / rows - this.rowMicros) * NEWEST;
+      const micros = (tookMs * 1_000) / rows;
+      this.rowMicros +=
+        (this.rowMicros > 0 ? Math.min(micros, OUTLIER * this.rowMicros) - this.rowMicros : micros) * NEWEST;
     }
     this.options.onBatch?.(rows, tookMs / 1_000);
     for (const piece of pieces) this.handOut(piece, outputs, rows);

@@ -13,27 +13,27 @@ describe('the limit of a queue', () => {
   it('falls to what is answered in the target time when nobody is served sooner', () => {
     const limit = new QueueLimit(options);
     // 100 rows in 10 ms: 500 rows in 50 ms.
-    runs(limit, 0, 1, 100, 400);
+    runs(limit, 0, 3, 100, 400);
     expect(limit.rows).toBeLessThanOrEqual(600);
     expect(limit.rows).toBeGreaterThanOrEqual(256);
   });
 
   it('stays when a burst passes within the interval', () => {
     const limit = new QueueLimit(options);
-    let nowMs = runs(limit, 0, 0.2, 100, 1);
-    nowMs = runs(limit, nowMs, 0.05, 100, 400);
-    runs(limit, nowMs, 0.2, 100, 1);
+    let nowMs = runs(limit, 0, 0.7, 100, 1);
+    nowMs = runs(limit, nowMs, 0.4, 100, 400);
+    runs(limit, nowMs, 0.7, 100, 1);
     expect(limit.rows).toBe(10_000);
   });
 
   it('rises again step by step, only while somebody needs the room', () => {
     const limit = new QueueLimit(options);
-    let nowMs = runs(limit, 0, 2, 10, 400);
+    let nowMs = runs(limit, 0, 10, 10, 400);
     expect(limit.rows).toBe(256);
-    nowMs = runs(limit, nowMs, 1, 10, 1);
+    nowMs = runs(limit, nowMs, 2, 10, 1);
     expect(limit.rows).toBe(256);
     limit.press();
-    runs(limit, nowMs, 0.2, 10, 1);
+    runs(limit, nowMs, 0.7, 10, 1);
     expect(limit.rows).toBe(512);
   });
 

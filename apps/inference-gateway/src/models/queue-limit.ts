@@ -12,12 +12,13 @@ export interface QueueLimitOptions {
   readonly targetMs: number;
 }
 
-/** CoDel's interval: long enough for a burst to pass. */
-const INTERVAL_MS = 100;
+/** CoDel's interval in targets: long enough for a burst to pass (RFC 8289: the target is 5 to 10 % of the interval). */
+const TARGETS_OF_INTERVAL = 10;
 const DECREASE = 0.7;
 
 export class QueueLimit {
   private limit: number;
+  private readonly intervalMs: number;
   private intervalFrom = -Infinity;
   private leastDelayMs = Infinity;
   private answeredRows = 0;
@@ -25,6 +26,7 @@ export class QueueLimit {
 
   constructor(private readonly options: QueueLimitOptions) {
     this.limit = options.most;
+    this.intervalMs = options.targetMs * TARGETS_OF_INTERVAL;
   }
 
   get rows(): number {
@@ -41,10 +43,10 @@ export class QueueLimit {
     this.answeredRows += rows;
     if (delayMs < this.leastDelayMs) this.leastDelayMs = delayMs;
     const lastedMs = nowMs - this.intervalFrom;
-    if (lastedMs < INTERVAL_MS) return;
+    if (lastedMs < this.intervalMs) return;
     const { most, least, targetMs } = this.options;
     // After an idle time nothing is known of the interval.
-    if (lastedMs < 10 * INTERVAL_MS) {
+    if (lastedMs < 10 * this.intervalMs) {
       if (this.leastDelayMs > targetMs) {
         const sustained = (this.answeredRows / lastedMs) * targetMs;
         this.limit = Math.max(least, Math.floor(Math.min(this.limit * DECREASE, sustained)));

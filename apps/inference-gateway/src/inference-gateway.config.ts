@@ -8,6 +8,14 @@ const count = (fallback: number, minimum: number, maximum: number) =>
 const gatewaySettings = {
   /** What speaks HTTP/2 on GRPC_PORT: @grpc/grpc-js, or @headrace/grpc-fast. */
   GATEWAY_GRPC_SERVER: z.enum(['standard', 'fast']).default('standard'),
+  /**
+   * TLS of GRPC_PORT and GATEWAY_REST_PORT: PEM files of the certificate chain and its key, read at the start. Unset: plain
+   * connections.
+   */
+  GATEWAY_TLS_CERTIFICATE_FILE: z.string().min(1).optional(),
+  GATEWAY_TLS_KEY_FILE: z.string().min(1).optional(),
+  /** PEM file of authorities: callers must show a certificate that one of them has signed. */
+  GATEWAY_TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
   /** host:port of the feature store. */
   FEATURE_STORE_ADDRESS: z.string().min(1),
   /**

@@ -25,6 +25,7 @@ import { Profiles } from './models/profiles';
 import { Residency } from './models/residency';
 import { VersionPool } from './models/version-pool';
 import { OpenInferenceObserver, RequestStatistics } from './open-inference-observer';
+import { tlsOf } from './tls';
 import type { DeploymentCache } from './serving/deployment-cache';
 import { ServingTable } from './serving/serving-table';
 import { AnswerPrediction } from './use-cases/answer-prediction';
@@ -271,11 +272,10 @@ const SHUTDOWN_FLUSH_MS = 5_000;
       }),
     }),
     GatewayCoreModule,
-    GrpcModule.forServices(
-      [GatewayCoreModule],
-      [OPEN_INFERENCE_GRPC, PREDICT_GRPC],
-      (settings: GatewaySettings) => settings.GATEWAY_GRPC_SERVER,
-    ),
+    GrpcModule.forServices([GatewayCoreModule], [OPEN_INFERENCE_GRPC, PREDICT_GRPC], (settings: GatewaySettings) => ({
+      kind: settings.GATEWAY_GRPC_SERVER,
+      tls: tlsOf(settings),
+    })),
     RestModule.forBackend([GatewayCoreModule], OPEN_INFERENCE_REST),
   ],
 })

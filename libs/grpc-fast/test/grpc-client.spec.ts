@@ -1,10 +1,9 @@
 // What a client of @grpc/grpc-js sees: the same as from the server of @grpc/grpc-js, but for compression.
 import { connect, constants } from 'node:http2';
 import { compressionAlgorithms, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { eventually } from '@headrace/testing';
+import { eventually, selfSigned } from '@headrace/testing';
 import { FastGrpcServer } from '../src';
 import { definition, EchoClient, EchoService } from './echo-service';
-import { selfSigned } from './self-signed';
 
 interface Running {
   readonly port: number;

@@ -4,4 +4,4 @@ export { startGrpcServer, type GrpcLog } from './server';
 export { grpcService, type CallContext, type GrpcService, type UnaryMethods } from './service';
 export type { CallTrace } from './trace';
 export { isServiceError, statusOf } from './status';
-export type { GrpcServerKind } from './transport';
+export { tlsOptions, type GrpcServerKind, type ServerTls } from './transport';

@@ -5,7 +5,7 @@ import { reflectionServices } from './reflection';
 import type { CallContext, GrpcService } from './service';
 import { statusOf } from './status';
 import { traced, traceparentOf } from './trace';
-import { bindServer, type BoundServer, type GrpcServerKind } from './transport';
+import { bindServer, type BoundServer, type GrpcServerKind, type ServerTls } from './transport';
 
 export interface GrpcLog {
   error(fields: object, message: string): void;
@@ -23,6 +23,8 @@ export async function startGrpcServer(options: {
   readonly isReady?: () => boolean;
   /** Undefined: standard. */
   readonly server?: GrpcServerKind;
+  /** Undefined: plain connections. */
+  readonly tls?: ServerTls | undefined;
 }): Promise<BoundServer> {
   return bindServer(
     options.server ?? 'standard',

@@ -1,11 +1,20 @@
 // The two servers that services can be mounted on; they take the same definitions and handlers.
 import { performance } from 'node:perf_hooks';
+import type { TlsOptions } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { FastGrpcServer } from '@headrace/grpc-fast';
 import type { GrpcLog } from './server';
 
 /** `standard`: @grpc/grpc-js. `fast`: @headrace/grpc-fast, for a fraction of the CPU; compressed messages are refused. */
 export type GrpcServerKind = 'standard' | 'fast';
+
+/** What a server shows and wants to see, PEM. */
+export interface ServerTls {
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+  /** Callers must show a certificate that one of these has signed. Undefined: they show none. */
+  readonly clientAuthorities?: Buffer;
+}
 
 export interface Mounted {
   readonly definition: ServiceDefinition;
@@ -21,21 +30,27 @@ export interface BoundServer {
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const FAULT_LOG_MS = 1_000;
 
-/** Port 0 = chosen by the system. */
+/** Port 0 = chosen by the system. Without `tls` connections are plain HTTP/2. */
 export function bindServer(
   kind: GrpcServerKind,
-  options: { readonly host: string; readonly port: number; readonly log: GrpcLog },
+  options: {
+    readonly host: string;
+    readonly port: number;
+    readonly log: GrpcLog;
+    readonly tls?: ServerTls | undefined;
+  },
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
   return kind === 'fast' ? bindFast(options, mounted) : bindStandard(options, mounted);
 }
 
 async function bindFast(
-  { host, port, log }: Parameters<typeof bindServer>[1],
+  { host, port, log, tls }: Parameters<typeof bindServer>[1],
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
   const server = new FastGrpcServer({
     limits: { maxMessageBytes: MAX_MESSAGE_BYTES },
+    ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
     onError: (error) => log.error({ err: error }, 'gRPC handler failed'),
     onFault: atMostOften(FAULT_LOG_MS, (fault, unsaid) =>
       log.warn?.({ ...fault, unsaid }, 'a gRPC connection was ended: its client broke the protocol or a bound'),
@@ -44,6 +59,11 @@ async function bindFast(
   for (const { definition, implementation } of mounted) server.addService(definition, implementation);
   const bound = await server.listen(host, port);
   return { port: bound, close: (deadlineMs) => server.close(deadlineMs) };
+}
+
+/** As node:tls and node:https take it. */
+export function tlsOptions({ certificate: cert, key, clientAuthorities: ca }: ServerTls): TlsOptions {
+  return ca === undefined ? { cert, key } : { cert, key, ca, requestCert: true, rejectUnauthorized: true };
 }
 
 /** Whoever can make the server write a line can make it write very many. `unsaid`: how many were left out before. */
@@ -63,13 +83,13 @@ function atMostOften<T>(everyMs: number, tell: (event: T, unsaid: number) => voi
 }
 
 async function bindStandard(
-  { host, port }: Parameters<typeof bindServer>[1],
+  { host, port, tls }: Parameters<typeof bindServer>[1],
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
   const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
   for (const { definition, implementation } of mounted) server.addService(definition, implementation);
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, chosen) =>
+    server.bindAsync(`${host}:${port}`, credentialsOf(tls), (error, chosen) =>
       error ? reject(error) : resolve(chosen),
     );
   });
@@ -87,4 +107,11 @@ async function bindStandard(
         });
       }),
   };
+}
+
+function credentialsOf(tls: ServerTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const { certificate, key, clientAuthorities } = tls;
+  const pairs = [{ cert_chain: certificate, private_key: key }];
+  return ServerCredentials.createSsl(clientAuthorities ?? null, pairs, clientAuthorities !== undefined);
 }

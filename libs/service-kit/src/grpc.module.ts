@@ -1,4 +1,4 @@
-import { startGrpcServer, TokenTable, type GrpcServerKind, type GrpcService } from '@headrace/grpc';
+import { startGrpcServer, TokenTable, type GrpcServerKind, type GrpcService, type ServerTls } from '@headrace/grpc';
 import {
   Inject,
   Module,
@@ -15,6 +15,12 @@ import { LOGGER, REPLAY_SCHEMA, SETTINGS } from './service-kit.module';
 const GRPC_SERVICES = Symbol('GRPC_SERVICES');
 const GRPC_SERVER = Symbol('GRPC_SERVER');
 
+export interface ChosenServer {
+  readonly kind: GrpcServerKind;
+  /** Undefined: plain connections. */
+  readonly tls?: ServerTls | undefined;
+}
+
 /**
  * Mounts services on one gRPC server: each token gives a GrpcService (see grpcService in @headrace/grpc). `serverOf` chooses
  * the server by the service's settings.
@@ -25,7 +31,7 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
 
   constructor(
     @Inject(GRPC_SERVICES) private readonly services: GrpcService[],
-    @Inject(GRPC_SERVER) private readonly server: GrpcServerKind,
+    @Inject(GRPC_SERVER) private readonly server: ChosenServer,
     @Inject(SETTINGS) private readonly settings: BaseSettings,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(REPLAY_SCHEMA) private readonly replaySchema: string | null,
@@ -36,7 +42,7 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
   static forServices(
     imports: NonNullable<DynamicModule['imports']>,
     services: readonly InjectionToken[],
-    serverOf: (settings: never) => GrpcServerKind = () => 'standard',
+    serverOf: (settings: never) => ChosenServer = () => ({ kind: 'standard' }),
   ): DynamicModule {
     return {
       module: GrpcModule,
@@ -54,13 +60,15 @@ export class GrpcModule implements OnApplicationBootstrap, BeforeApplicationShut
     this.running = await startGrpcServer({
       host: this.settings.GRPC_HOST,
       port: this.settings.GRPC_PORT,
-      server: this.server,
+      server: this.server.kind,
+      tls: this.server.tls,
       services: this.services,
       tokens: this.tokens,
       log: this.logger,
       isReady: () => this.readiness.report().ready,
     });
-    this.logger.info({ port: this.running.port, server: this.server }, 'gRPC listens');
+    const { kind, tls } = this.server;
+    this.logger.info({ port: this.running.port, server: kind, tls: tls !== undefined }, 'gRPC listens');
   }
 
   async beforeApplicationShutdown(): Promise<void> {

@@ -4,3 +4,4 @@ export { createTestDatabase, type TestDatabase } from './test-database';
 export { uniqueName } from './unique-name';
 export { startOwnKafka, type OwnKafka } from './own-kafka';
 export { startOtlpCollector, type ExportedSpan, type OtlpCollector } from './otlp-collector';
+export { selfSigned } from './self-signed';

@@ -1,11 +1,12 @@
 // Open Inference Protocol over REST on a port of its own: the same use cases as over gRPC. What a client can hold or send is
 // bounded: headers, body, time.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { DomainError } from '@headrace/contracts';
 import { ModelMetadataResponse, ModelStatisticsResponse } from '@headrace/contracts/inference';
 import { ModelConfig } from '@headrace/contracts/inference-config';
-import { authorise, type Access, type TokenTable } from '@headrace/grpc';
+import { authorise, tlsOptions, type Access, type ServerTls, type TokenTable } from '@headrace/grpc';
 import type { TensorRequest } from '../open-inference/tensor-request';
 import { Seldom } from '../seldom';
 import type { DescribeModels } from '../use-cases/describe-models';
@@ -29,6 +30,8 @@ export interface RestOptions {
   readonly maxBodyBytes: number;
   /** Of all bodies in memory. */
   readonly maxBodiesBytes: number;
+  /** Undefined: plain connections. */
+  readonly tls?: ServerTls | undefined;
   readonly log: { error(fields: object, message: string): void };
 }
 
@@ -48,16 +51,16 @@ export class RestServer {
 
   constructor(private readonly options: RestOptions) {
     this.budget = new BodyBudget(options.maxBodiesBytes);
-    this.server = createServer(
-      {
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: REQUEST_TIMEOUT,
-        keepAliveTimeout: IDLE_TIMEOUT,
-        connectionsCheckingInterval: CHECK_INTERVAL,
-        noDelay: true,
-      },
-      (request, response) => this.serve(request, response),
-    );
+    const { tls } = options;
+    const limits = {
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: IDLE_TIMEOUT,
+      connectionsCheckingInterval: CHECK_INTERVAL,
+      noDelay: true,
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse): void => this.serve(request, response);
+    this.server = tls ? createTlsServer({ ...limits, ...tlsOptions(tls) }, serve) : createServer(limits, serve);
     // A caller that does not read its answer.
     this.server.setTimeout(IDLE_TIMEOUT);
   }

@@ -9,6 +9,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import type { GatewaySettings } from '../inference-gateway.config';
+import { tlsOf } from '../tls';
 import { RestServer, type RestOptions } from './rest-server';
 
 /** What the service's module gives: the use cases behind REST. */
@@ -49,6 +50,7 @@ export class RestModule implements OnApplicationBootstrap, BeforeApplicationShut
       tokens: this.tokens,
       maxBodyBytes: settings.GATEWAY_REST_BODY_MIB * 1_048_576,
       maxBodiesBytes: settings.GATEWAY_REST_BODIES_MIB * 1_048_576,
+      tls: tlsOf(settings),
       log: this.logger,
     });
     const port = await server.listen(settings.HTTP_HOST, settings.GATEWAY_REST_PORT);

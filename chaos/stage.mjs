@@ -197,7 +197,9 @@ export class Stage {
       const [{ effects }] = await this.query('SELECT count(DISTINCT event_id)::int AS effects FROM effects');
       return effects >= published;
     };
-    await this.until('everything published has its effect', enough, timeoutMs, 100);
+    await this.until('everything published has its effect', enough, timeoutMs, 100).catch(async (error) => {
+      throw new Error(`${error.message}; ${await this.whereItStands()}`, { cause: error });
+    });
     return (performance.now() - began) / 1000;
   }
 
@@ -286,6 +288,31 @@ export class Stage {
       timeoutMs,
       200,
     );
+  }
+
+  /** What is not done yet, for whoever looks for the reason: positions behind their logs, the outbox, what is parked. */
+  async whereItStands() {
+    const lags = [];
+    for (const topic of [this.topic, this.nextTopic]) {
+      const positions = await this.query('SELECT partition, next_offset FROM consumer_positions WHERE topic = $1', [
+        topic,
+      ]);
+      for (const { partition, high } of await this.run.admin.fetchTopicOffsets(topic)) {
+        const next = positions.find((row) => row.partition === partition)?.next_offset ?? 'none';
+        if (next !== high) lags.push(`${topic}/${partition} at ${next} of ${high}`);
+      }
+    }
+    const parked = await this.query('SELECT state, count(*)::int AS events FROM parked_events GROUP BY state');
+    const waiting = parked.map(({ state, events }) => `${events} ${state}`);
+    const processes = this.processes
+      .filter(({ running }) => running)
+      .map(({ status }) => (status.ready ? 'ready' : `not ready (${status.reasons.join(', ')})`));
+    return [
+      `behind: ${lags.join(', ') || 'nothing'}`,
+      `outbox rows: ${await this.outboxRows()}`,
+      `parked: ${waiting.join(', ') || 'nothing'}`,
+      `processes: ${processes.join(', ') || 'none'}`,
+    ].join('; ');
   }
 
   async isDrained() {

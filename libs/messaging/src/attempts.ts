@@ -71,20 +71,6 @@ export async function readSuspects(
   );
 }
 
-export async function readSuspect(
-  dataSource: DataSource,
-  id: PartitionId,
-  offset: number,
-): Promise<Suspect | undefined> {
-  const found: unknown = await dataSource.query(
-    `SELECT attempts, last_error FROM delivery_attempts
-      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND source_offset = $4`,
-    [id.group, id.topic, id.partition, offset],
-  );
-  const [row] = found as { attempts: number; last_error: string }[];
-  return row && { attempts: row.attempts, lastError: row.last_error };
-}
-
 /** In the transaction that settles what lies in [from, to). */
 export async function forgetAttempts(runner: QueryRunner, id: PartitionId, from: number, to: number): Promise<void> {
   await runner.query(

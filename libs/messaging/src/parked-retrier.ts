@@ -1,6 +1,7 @@
 // Tries parked events again: each in its own transaction, in order within its key.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { countAttempt, forgetAttempts, readSuspect } from './attempts';
+import type { QueryRunner } from 'typeorm';
+import { countAttempt, forgetAttempts } from './attempts';
 import { backoffMs } from './backoff';
 import { inTransaction, rows } from './database';
 import type { DeadLetter } from './dead-letters';
@@ -11,9 +12,10 @@ import { failureOf, failureOfOutcome, Handling, type Failure } from './handling'
 import { argumentOf, classify, nameOf, type Handled } from './items';
 import { metrics } from './metrics';
 import { settleRedriven } from './redrive';
-import { dueOffsets, lockParked, markDead, postpone, unpark, type ParkedEvent } from './parked';
+import { dueEvents, lockParked, markDead, postpone, unpark, type DueEvent, type ParkedEvent } from './parked';
 import type { PartitionId } from './positions';
 import { tracedCall } from './traced-call';
+import type { Outcome } from './types';
 
 const AT_ONCE = 200;
 const LONGEST_DELAY_MS = 1000;
@@ -42,9 +44,17 @@ export class ParkedRetrier {
   /** Tries all that waits, again and again, until nothing of it succeeds any more. Not while it is started. */
   async exhaust(signal: AbortSignal): Promise<void> {
     const { dataSource, group } = this.context;
-    do {
-      await dataSource.query(`UPDATE parked_events SET next_try_at = now() WHERE consumer_group = $1`, [group]);
-    } while (await this.round(signal));
+    for (let applied = true; applied && !signal.aborted;) {
+      applied = false;
+      const found: unknown = await dataSource.query(
+        `WITH due AS (UPDATE parked_events SET next_try_at = now() WHERE consumer_group = $1 AND state <> 'dead' RETURNING 1)
+         SELECT count(*)::int AS events FROM due`,
+        [group],
+      );
+      const { events = 0 } = (found as { events?: number }[])[0] ?? {};
+      // What was tried comes last: after so many passes each one had its try.
+      for (let tried = 0; tried < events; tried += AT_ONCE) if (await this.pass(signal)) applied = true;
+    }
   }
 
   private async run(): Promise<void> {
@@ -53,7 +63,8 @@ export class ParkedRetrier {
     while (!signal.aborted) {
       let delay = this.context.tuning.parkedRetryMs;
       try {
-        await this.round(signal);
+        // What waits in vain takes half of the time at most, however much it is: the database has other work.
+        delay = Math.max(delay, await this.round(signal));
         failures = 0;
       } catch (error) {
         failures += 1;
@@ -67,22 +78,26 @@ export class ParkedRetrier {
     }
   }
 
-  /** Goes on while events succeed: what waited behind them becomes due. True when one did. */
-  private async round(signal: AbortSignal): Promise<boolean> {
+  /** Goes on while events succeed: what waited behind them becomes due. Returns how long the tries took that were in vain. */
+  private async round(signal: AbortSignal): Promise<number> {
+    for (;;) {
+      const began = performance.now();
+      const applied = await this.pass(signal);
+      if (!applied || signal.aborted) return performance.now() - began;
+    }
+  }
+
+  /** True when one was applied. */
+  private async pass(signal: AbortSignal): Promise<boolean> {
     let applied = false;
-    for (let progress = true; progress && !signal.aborted;) {
-      progress = false;
-      const due = await this.due();
-      for (const event of due) {
-        if (signal.aborted) return applied;
-        if (await this.retry(event, event.offset)) progress = true;
-      }
-      applied ||= progress;
+    for (const event of await this.due()) {
+      if (signal.aborted) return applied;
+      if (await this.retry(event)) applied = true;
     }
     return applied;
   }
 
-  private async due(): Promise<(PartitionId & { offset: number })[]> {
+  private async due(): Promise<DueEvent[]> {
     const { group, dataSource } = this.context;
     const runner = dataSource.createQueryRunner();
     try {
@@ -94,16 +109,16 @@ export class ParkedRetrier {
       for (const state of ['waiting', 'behind', 'dead']) {
         metrics.parked.set({ group, state }, Number(counts.find((row) => row.state === state)?.events ?? 0));
       }
-      return counts.length === 0 ? [] : await dueOffsets(runner, group, AT_ONCE);
+      return counts.length === 0 ? [] : await dueEvents(runner, group, AT_ONCE);
     } finally {
       await runner.release();
     }
   }
 
   /** True when the event was applied. */
-  private async retry(id: PartitionId, offset: number): Promise<boolean> {
+  private async retry(due: DueEvent): Promise<boolean> {
     const { dataSource, tuning } = this.context;
-    const suspect = await readSuspect(dataSource, id, offset);
+    const { offset, suspect, ...id } = due;
     if (suspect && suspect.attempts >= tuning.maxAttempts) {
       const message = `${suspect.attempts} tries failed, the last one: ${suspect.lastError}`;
       const letter = { reason: 'deadline', code: 'ended_processes', message, stack: message } as const;
@@ -129,31 +144,23 @@ export class ParkedRetrier {
   }
 
   private async apply(id: PartitionId, offset: number): Promise<boolean> {
-    const { dataSource, service, tuning } = this.context;
     let handling: Handling | undefined;
-    const applied = await inTransaction(dataSource, async (runner) => {
-      await runner.query(
-        `SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('statement_timeout', $2, true)`,
-        [String(tuning.idleInTransactionMs), String(tuning.handlerDeadlineMs + 1000)],
-      );
-      const parked = await lockParked(runner, id, offset);
+    const applied = await inTransaction(this.context.dataSource, async (runner) => {
+      const parked = await this.lock(runner, id, offset);
       if (!parked) return false;
-      handling = new Handling(this.context, runner, id);
       const item = this.handled(parked);
       if ('letter' in item) throw new Failed({ kind: 'rejected', letter: item.letter });
-      const single = item.route.kind === 'event';
-      const cause = single && item.kind === 'event' ? item.event : undefined;
-      const transaction = new HandlerTransaction(runner, service, cause, handling.outgoing);
-      const answer = await tracedCall(this.context, [item], {
-        route: item.route,
-        argument: single ? argumentOf(item) : [argumentOf(item)],
-        count: 1,
-        transaction,
-        runner,
-        deadlineMs: tuning.handlerDeadlineMs,
-      });
-      if (answer.kind !== 'answered') throw new Failed(failureOf(answer));
-      const outcome = answer.outcomes[0];
+      await runner.query('SAVEPOINT tried');
+      handling = new Handling(this.context, runner, id);
+      const outcome = await this.call(item, handling, runner);
+      if (outcome?.kind === 'not-yet') {
+        const { expiresAtMs = Date.now() + item.route.notYetExpiryMs } = parked;
+        if (Date.now() > expiresAtMs) throw new Failed(failureOfOutcome(outcome));
+        // Most tries end here: the same transaction undoes what the handler wrote and says when the next one is.
+        await runner.query('ROLLBACK TO SAVEPOINT tried');
+        await this.postpone(runner, id, parked, { waitsFor: outcome.waitsFor, expiresAtMs });
+        return false;
+      }
       if (outcome && outcome.kind !== 'done') throw new Failed(failureOfOutcome(outcome));
       handling.observations.settled(item.route.name, 'done', item.kind === 'event' ? item.event.timeMicros : undefined);
       await unpark(runner, id, offset);
@@ -166,6 +173,28 @@ export class ParkedRetrier {
     return applied;
   }
 
+  private lock(runner: QueryRunner, id: PartitionId, offset: number): Promise<ParkedEvent | undefined> {
+    const { idleInTransactionMs, handlerDeadlineMs } = this.context.tuning;
+    return lockParked(runner, id, offset, { idleInTransactionMs, statementMs: handlerDeadlineMs + 1000 });
+  }
+
+  /** Throws when the handler does not answer. */
+  private async call(item: Handled, handling: Handling, runner: QueryRunner): Promise<Outcome | undefined> {
+    const single = item.route.kind === 'event';
+    const cause = single && item.kind === 'event' ? item.event : undefined;
+    const transaction = new HandlerTransaction(runner, this.context.service, cause, handling.outgoing);
+    const answer = await tracedCall(this.context, [item], {
+      route: item.route,
+      argument: single ? argumentOf(item) : [argumentOf(item)],
+      count: 1,
+      transaction,
+      runner,
+      deadlineMs: this.context.tuning.handlerDeadlineMs,
+    });
+    if (answer.kind !== 'answered') throw new Failed(failureOf(answer));
+    return answer.outcomes[0];
+  }
+
   private handled(parked: ParkedEvent): Handled | { readonly letter: DeadLetter } {
     const { routes } = this.context;
     const item = classify(parked.record, routes);
@@ -176,10 +205,10 @@ export class ParkedRetrier {
 
   /** After a rollback: wait on, or dead-letter what expired or failed too often. */
   private async settle(id: PartitionId, offset: number, failure: Failure, exhausted: boolean): Promise<void> {
-    const { dataSource, tuning, routes } = this.context;
+    const { dataSource, routes } = this.context;
     let handling: Handling | undefined;
     await inTransaction(dataSource, async (runner) => {
-      const parked = await lockParked(runner, id, offset);
+      const parked = await this.lock(runner, id, offset);
       if (!parked) return;
       handling = new Handling(this.context, runner, id);
       const item = classify(parked.record, routes);
@@ -195,10 +224,19 @@ export class ParkedRetrier {
         return;
       }
       const waitsFor = failure.kind === 'not-yet' ? failure.waitsFor : 'another try after a fault';
-      const delayMs = Math.min(LONGEST_DELAY_MS, tuning.parkedRetryMs * 2 ** Math.min(parked.tries, 10));
-      await postpone(runner, id, offset, { state: 'waiting', waitsFor, expiresAtMs, delayMs });
+      await this.postpone(runner, id, parked, { waitsFor, expiresAtMs });
     });
     handling?.observations.commit();
+  }
+
+  private postpone(
+    runner: QueryRunner,
+    id: PartitionId,
+    { record, tries }: ParkedEvent,
+    change: { readonly waitsFor: string; readonly expiresAtMs: number },
+  ): Promise<void> {
+    const delayMs = Math.min(LONGEST_DELAY_MS, this.context.tuning.parkedRetryMs * 2 ** Math.min(tries, 10));
+    return postpone(runner, id, record.offset, { ...change, state: 'waiting', delayMs });
   }
 }
 

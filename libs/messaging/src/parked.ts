@@ -1,7 +1,8 @@
 // Events that wait: for their cause (waiting), behind an earlier event of their key (behind), or for a redrive (dead).
 import type { QueryRunner } from 'typeorm';
+import type { Suspect } from './attempts';
 import { rows } from './database';
-import type { PartitionId } from './positions';
+import type { PartitionId, Timeouts } from './positions';
 import { keyOf, restoreHeaders, storeHeaders, type StoredHeaders } from './stored-record';
 import type { RawRecord } from './types';
 
@@ -113,15 +114,30 @@ interface Row {
   expires_at_ms: string | null;
 }
 
-/** Offsets that are due and behind nothing, oldest first. Redriven events of a key follow each other in any case. */
-export async function dueOffsets(
-  runner: QueryRunner,
-  group: string,
-  limit: number,
-): Promise<(PartitionId & { readonly offset: number })[]> {
-  const found = await rows<{ topic: string; partition: number; source_offset: string }>(
+/** A parked event whose time has come, with what its tries have shown. */
+export interface DueEvent extends PartitionId {
+  readonly offset: number;
+  readonly suspect: Suspect | undefined;
+}
+
+interface DueRow {
+  topic: string;
+  partition: number;
+  source_offset: string;
+  attempts: number | null;
+  last_error: string | null;
+}
+
+/**
+ * What is due and behind nothing; what waits for its try longest comes first, so that thousands which wait in vain hold
+ * nobody up. Redriven events of a key follow each other in any case.
+ */
+export async function dueEvents(runner: QueryRunner, group: string, limit: number): Promise<DueEvent[]> {
+  const found = await rows<DueRow>(
     runner,
-    `SELECT topic, partition, source_offset FROM parked_events p
+    `SELECT p.topic, p.partition, p.source_offset, a.attempts, a.last_error
+       FROM parked_events p
+       LEFT JOIN delivery_attempts a USING (consumer_group, topic, partition, source_offset)
       WHERE consumer_group = $1 AND state <> 'dead' AND next_try_at <= now()
         AND NOT ((blocks_key OR redrive_of IS NOT NULL) AND EXISTS (
               SELECT 1 FROM parked_events e
@@ -129,29 +145,34 @@ export async function dueOffsets(
                  AND e.record_key = p.record_key AND e.source_offset < p.source_offset
                  AND ((e.blocks_key AND p.blocks_key)
                    OR (e.redrive_of IS NOT NULL AND p.redrive_of IS NOT NULL AND e.state <> 'dead'))))
-      ORDER BY topic, partition, source_offset LIMIT $2`,
+      ORDER BY next_try_at, topic, partition, source_offset LIMIT $2`,
     [group, limit],
   );
-  return found.map((row) => ({
+  return found.map(({ topic, partition, source_offset: offset, attempts, last_error: lastError }) => ({
     group,
-    topic: row.topic,
-    partition: row.partition,
-    offset: Number(row.source_offset),
+    topic,
+    partition,
+    offset: Number(offset),
+    suspect: attempts === null ? undefined : { attempts, lastError: lastError ?? '' },
   }));
 }
 
-/** Takes the row for this transaction; undefined when it is gone, dead, or another process has it. */
+/** Takes the row for this transaction; undefined when it is gone, dead, or another process has (or had) this try. */
 export async function lockParked(
   runner: QueryRunner,
   id: PartitionId,
   offset: number,
+  timeouts: Timeouts,
 ): Promise<ParkedEvent | undefined> {
   const [row] = await rows<Row>(
     runner,
-    `SELECT ${COLUMNS} FROM parked_events
+    `SELECT ${COLUMNS}, set_config('idle_in_transaction_session_timeout', $5, true),
+            set_config('statement_timeout', $6, true)
+       FROM parked_events
       WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND source_offset = $4 AND state <> 'dead'
+        AND next_try_at <= now()
         FOR UPDATE SKIP LOCKED`,
-    [id.group, id.topic, id.partition, offset],
+    [id.group, id.topic, id.partition, offset, String(timeouts.idleInTransactionMs), String(timeouts.statementMs)],
   );
   if (!row) return undefined;
   return {

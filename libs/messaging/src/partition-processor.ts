@@ -10,7 +10,7 @@ import { classify, nameOf } from './items';
 import { metrics } from './metrics';
 import { park } from './parked';
 import { describe, lockPosition, movePosition, type PartitionId } from './positions';
-import { chunks, halves, isolate, type Slice } from './slice';
+import { cut, halves, isolate, type Slice } from './slice';
 import type { RawRecord } from './types';
 
 export interface FetchedBatch {
@@ -73,9 +73,12 @@ export class PartitionProcessor {
     } catch (error) {
       return this.wait(isTransient(error) ? 'transient' : 'fault', messageOf(error));
     }
-    const waiting = this.slicesOf(batch).reverse();
-    for (let slice = waiting.pop(); slice; slice = waiting.pop()) {
+    const waiting: Slice[] = [{ records: batch.records, start: batch.fetchedFrom, end: batch.end }];
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
       if (!mayGoOn()) return { kind: 'finished' };
+      // Only now: after an outage the limit grows again with each transaction, and a batch may hold thousands.
+      const [slice, rest] = cut(next, this.sizeOf(next));
+      if (rest) waiting.push(rest);
       try {
         await this.attempt(slice);
         committed(slice.end);
@@ -85,28 +88,31 @@ export class PartitionProcessor {
         if (error instanceof Elsewhere) return verdictOf(error);
         const { failure, offset } = error instanceof Undone ? error : unlocated(error);
         if (failure.kind === 'transient' && offset === undefined) return this.wait('transient', failure.message);
+        let alone = slice;
         if (slice.records.length > 1) {
           const parts = offset === undefined ? halves(slice) : isolate(slice, offset);
-          waiting.push(...parts.reverse());
-          continue;
+          const [head, ...rest] = parts;
+          // Nothing lay before it in the transaction: alone it would be answered the same.
+          const judged =
+            (failure.kind === 'rejected' || failure.kind === 'not-yet') && offset === head?.records[0]?.offset;
+          waiting.push(...(judged ? rest : parts).reverse());
+          if (!judged || !head) continue;
+          alone = head;
         }
-        const verdict = await this.settleAlone(slice, failure, committed);
+        const verdict = await this.settleAlone(alone, failure, committed);
         if (verdict) return verdict;
-        await this.forgetSuspects(slice.end);
+        await this.forgetSuspects(alone.end);
       }
     }
     return { kind: 'finished' };
   }
 
-  private slicesOf(batch: FetchedBatch): Slice[] {
-    const whole: Slice = { records: batch.records, start: batch.fetchedFrom, end: batch.end };
-    const suspected = batch.records.some((record) => record.offset === this.suspect);
-    const parts = suspected && this.suspect !== undefined ? isolate(whole, this.suspect) : [whole];
-    const slices = parts.flatMap((part) => chunks(part, this.limit));
-    if (!this.suspects?.size) return slices;
-    return slices.flatMap((slice) =>
-      slice.records.some(({ offset }) => this.suspects?.has(offset)) ? chunks(slice, 1) : slice,
-    );
+  /** How many of the next records share a transaction. What failed before, or was in hand when a process died, goes alone. */
+  private sizeOf({ records }: Slice): number {
+    const { suspect, suspects, limit } = this;
+    if (suspect === undefined && !suspects?.size) return limit;
+    const first = records.slice(0, limit).findIndex(({ offset }) => offset === suspect || suspects?.has(offset));
+    return first < 0 ? limit : Math.max(1, first);
   }
 
   private async attempt(slice: Slice): Promise<void> {

@@ -16,7 +16,8 @@ export interface Position {
   readonly next: number;
 }
 
-interface Timeouts {
+/** Of a transaction that handles events; Postgres ends what takes longer. */
+export interface Timeouts {
   readonly idleInTransactionMs: number;
   readonly statementMs: number;
 }

@@ -1,4 +1,4 @@
-import { chunks, halves, isolate, type Slice } from './slice';
+import { cut, halves, isolate, type Slice } from './slice';
 
 /** Offsets with a gap between 3 and 6, read up to 9. */
 function slice(): Slice {
@@ -19,12 +19,16 @@ const shape = (slices: readonly Slice[]) =>
 
 describe('slices of a batch', () => {
   it('lie end to end whatever the gaps in the log', () => {
-    expect(shape(chunks(slice(), 2))).toEqual([
+    const shapes = (count: number) => cut(slice(), count).map((part) => part && shape([part])[0]);
+    expect(shapes(2)).toEqual([
       [1, [1, 2], 3],
-      [3, [3, 6], 7],
+      [3, [3, 6, 7], 9],
+    ]);
+    expect(shapes(4)).toEqual([
+      [1, [1, 2, 3, 6], 7],
       [7, [7], 9],
     ]);
-    expect(shape(chunks(slice(), 500))).toEqual([[1, [1, 2, 3, 6, 7], 9]]);
+    expect(shapes(500)).toEqual([[1, [1, 2, 3, 6, 7], 9], undefined]);
   });
 
   it('fall apart around the record at fault', () => {
@@ -51,6 +55,6 @@ describe('slices of a batch', () => {
   });
 
   it('without records still move the position', () => {
-    expect(shape(chunks({ records: [], start: 4, end: 9 }, 2))).toEqual([[4, [], 9]]);
+    expect(cut({ records: [], start: 4, end: 9 }, 2)).toEqual([{ records: [], start: 4, end: 9 }, undefined]);
   });
 });

@@ -9,17 +9,6 @@ export interface Slice {
   readonly end: number;
 }
 
-export function chunks(slice: Slice, size: number): Slice[] {
-  const result: Slice[] = [];
-  let rest: Slice | undefined = slice;
-  while (rest !== undefined) {
-    const [first, second]: [Slice, Slice | undefined] = cut(rest, size);
-    result.push(first);
-    rest = second;
-  }
-  return result;
-}
-
 /** The first `count` records, and the rest if there is one. Gaps in the log belong to what precedes them. */
 export function cut(slice: Slice, count: number): [Slice, Slice | undefined] {
   const boundary = slice.records[count];

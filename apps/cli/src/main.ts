@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
+import { positiveNumber } from './commands/arguments';
 import { addDlqCommands } from './commands/dlq';
 import { addLogCommands } from './commands/log-commands';
 import { describeWindow } from './commands/monitor';
@@ -44,7 +45,7 @@ program
   .option('--full', 'three million flights of six months', false)
   .option('--chaos', 'kill every service once on the way', false)
   .option('--docker', 'Kafka and Postgres in containers', false)
-  .addOption(new Option('--replay-seconds <n>', 'wall seconds that the replayed part takes').argParser(Number))
+  .addOption(new Option('--replay-seconds <n>', 'wall seconds that the replayed part takes').argParser(positiveNumber))
   .action(
     async (options: { keep: boolean; full: boolean; chaos: boolean; docker: boolean; replaySeconds?: number }) => {
       process.exitCode = await runDemo(options);
@@ -105,7 +106,7 @@ program
 program
   .command('rejected <stream>')
   .description('the last records of a stream that were refused, and why')
-  .option('--last <n>', 'how many', Number, 10)
+  .option('--last <n>', 'how many', positiveNumber, 10)
   .action((stream: string, options: { last: number }) => printRejected(connect(process.env), stream, options.last));
 
 program
@@ -194,14 +195,16 @@ program
   );
 
 program
-  .command('waive <model> <version>')
+  .command('waive')
   .description('let a version through the gates that it failed (role approver; audited)')
+  .argument('<model>')
+  .argument('<version>', 'its number', positiveNumber)
   .requiredOption('--reason <text>', 'why')
-  .action((model: string, version: string, options: { reason: string }) =>
+  .action((model: string, version: number, options: { reason: string }) =>
     withClients(async (clients) => {
       const { gates } = await clients.call(
         clients.registry.waiveGates.bind(clients.registry),
-        { model, version: Number(version), reason: options.reason },
+        { model, version, reason: options.reason },
         { as: 'approver' },
       );
       process.stdout.write(`waived: ${gates.join(', ')}\n`);

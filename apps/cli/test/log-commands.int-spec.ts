@@ -108,6 +108,22 @@ describe('the log, for people', () => {
     }
   });
 
+  it('says on the side how many records are no events', async () => {
+    const said: string[] = [];
+    const errors = jest.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+    const foreign = uniqueName('foreign');
+    await ensureTopics(testKafkaBrokers(), [foreign]);
+    await producer.send({ topic: foreign, messages: [{ key: 'k', value: '{"a":1}' }, message(9, 'even')] });
+    try {
+      const { signal } = new AbortController();
+      await tailEvents(connection, foreign, { last: 5, follow: false, json: true }, signal);
+      expect(idsWritten()).toEqual(['9']);
+      expect(said).toEqual([expect.stringContaining('1 records are no events and are not shown, such as 0/0: ')]);
+    } finally {
+      errors.mockRestore();
+    }
+  });
+
   it('says that a topic does not exist', async () => {
     const other = new AbortController().signal;
     await expect(

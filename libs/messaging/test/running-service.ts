@@ -31,6 +31,8 @@ export interface ServiceOptions {
   readonly providers?: readonly Provider[];
   readonly tuning?: Partial<Tuning>;
   readonly subscribe?: (subscriptions: TopicSubscriptions) => void;
+  /** A process that replays: KafkaEventServer.replay of its app. */
+  readonly replay?: boolean;
 }
 
 export interface RunningService {
@@ -86,6 +88,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     onFatal: (error) => void fatal.push(error),
     logger: { debug: () => undefined, info: () => undefined, warn: note, error: note },
     tuning: { ...QUICK, ...options.tuning },
+    replay: options.replay ?? false,
   });
   const testing = await Test.createTestingModule({
     imports: [DatabaseModule, messaging],

@@ -5,6 +5,7 @@ import { openDeadLetters, type DeadLetters, type Letter, type RedriveAction } fr
 import type { Command } from 'commander';
 import { connect, type Connection } from '../connection';
 import { printRows } from '../output';
+import { positiveNumber, seconds } from './arguments';
 import {
   countsOf,
   detailOf,
@@ -25,7 +26,7 @@ export function addDlqCommands(program: Command): void {
   const dlq = program.command('dlq').description('dead letters: what a service could not accept');
   filtered(dlq.command('list').description('letters that wait for a decision, and the keys parked behind them'))
     .option('--settled', 'also those that were redriven or dropped', false)
-    .option('--last <n>', 'rows of the table, the last to die', Number, 50)
+    .option('--last <n>', 'rows of the table, the last to die', positiveNumber, 50)
     .option('--json')
     .action((options: ListOptions) => listLetters(connect(process.env), options));
   dlq
@@ -63,7 +64,7 @@ function repairing(command: Command): Command {
     .option('--all', 'every open letter: needed when nothing else selects', false)
     .option('--dry-run', 'show what would happen', false)
     .option('--by <name>', 'who decides', `${userInfo().username}@${hostname()}`)
-    .option('--wait <seconds>', 'how long to wait until it is done', Number, 30)
+    .option('--wait <seconds>', 'how long to wait until it is done', seconds, 30)
     .option('--json');
 }
 
@@ -130,7 +131,6 @@ export async function repair(
   if (!selected && !options.all) {
     throw new Error('which letters? give an event, or --group, --topic, --cause, --key, --since, --until, or --all');
   }
-  if (!(options.wait >= 0)) throw new Error(`--wait "${options.wait}": expected seconds from 0`);
   const place = event === undefined ? undefined : parsePlace(event);
   await withDeadLetters(connection, async (deadLetters) => {
     const found = select(await deadLetters.read(group), options, place);

@@ -1,12 +1,8 @@
 // headrace events … and headrace topics, as commander knows them.
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { connect, type Clients } from '../connection';
+import { wholeNumber } from './arguments';
 import { getEvent, printTopics, tailEvents, traceEvent, type TailOptions } from './log';
-
-function count(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('expected a whole number.');
-}
 
 /** Aborted by the first Ctrl-C; a second one ends the process as usual. */
 function untilInterrupted(): AbortSignal {
@@ -26,7 +22,7 @@ export function addLogCommands(
     .option('--type <name>', 'only this type, such as ModelTrained')
     .option('--key <key>', 'only this key')
     .option('--since <when>', 'from so long ago (10m) or from this time (2026-01-31T12:00:00Z)')
-    .option('--last <n>', 'without --since: how many', count, 20)
+    .option('--last <n>', 'without --since: how many', wholeNumber, 20)
     .option('--follow', 'go on with what arrives', false)
     .option('--json', 'one JSON document a line', false)
     .action((topic: string, options: TailOptions) =>
@@ -35,7 +31,7 @@ export function addLogCommands(
   events
     .command('get <event-id>')
     .description('one event, decoded, as JSON')
-    .option('--window <n>', 'how many of the newest records of each partition are searched', count, 10_000)
+    .option('--window <n>', 'how many of the newest records of each partition are searched', wholeNumber, 10_000)
     .action((eventId: string, options: { window: number }) =>
       withClients((clients) => getEvent(connect(process.env), clients, eventId, options)),
     );
@@ -46,7 +42,7 @@ export function addLogCommands(
     .option(
       '--window <n>',
       'for bulk events: how many of the newest records of each partition are searched',
-      count,
+      wholeNumber,
       10_000,
     )
     .action((eventId: string, options: { json: boolean; window: number }) =>

@@ -3,7 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { TraceEventResponse } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { formatDuration } from '@headrace/event-time';
-import { openClusterView, openLogReader, type ClusterView, type LogEvent, type LogReader } from '@headrace/messaging';
+import {
+  openClusterView,
+  openLogReader,
+  silentLogger,
+  type ClusterView,
+  type LogEvent,
+  type LogReader,
+  type MessagingLogger,
+} from '@headrace/messaging';
 import { isServiceError } from '@headrace/grpc';
 import type { Clients, Connection } from '../connection';
 import { printRows } from '../output';
@@ -25,9 +33,10 @@ export interface TailOptions extends EventFilter {
 async function withLog<R>(
   connection: Connection,
   work: (reader: LogReader, cluster: ClusterView) => Promise<R>,
+  logger?: MessagingLogger,
 ): Promise<R> {
   const options = { brokers: connection.kafka(), clientId: 'headrace-cli' };
-  const reader = openLogReader(options);
+  const reader = openLogReader({ ...options, ...(logger === undefined ? {} : { logger }) });
   const cluster = openClusterView(options);
   try {
     return await work(reader, cluster);
@@ -44,7 +53,8 @@ export async function tailEvents(
   signal: AbortSignal,
 ): Promise<void> {
   const sinceMicros = options.since === undefined ? undefined : parseSince(options.since);
-  await withLog(connection, async (reader, cluster) => {
+  const unreadable = new Unreadable();
+  const read = async (reader: LogReader, cluster: ClusterView): Promise<void> => {
     const ends = await reader.endOffsets(topic);
     if (ends.size === 0) throw new Error(`topic "${topic}" does not exist: see "headrace topics"`);
     const next = new Map(ends);
@@ -69,7 +79,29 @@ export async function tailEvents(
       if (signal.aborted) break;
       await printFrom(reader, topic, next, await reader.endOffsets(topic), options);
     }
-  });
+  };
+  await withLog(connection, read, unreadable.logger);
+  unreadable.tell();
+}
+
+/** Records that are no events (of an upstream system, of somebody's mistake): nobody shall take them for silence. */
+class Unreadable {
+  private count = 0;
+  private last = '';
+
+  readonly logger: MessagingLogger = {
+    ...silentLogger,
+    warn: (fields) => {
+      this.count += 1;
+      const { partition, offset, fault } = { partition: '', offset: '', fault: '', ...fields };
+      this.last = `${partition}/${offset}: ${fault}`;
+    },
+  };
+
+  tell(): void {
+    if (this.count === 0) return;
+    process.stderr.write(`${this.count} records are no events and are not shown, such as ${this.last}\n`);
+  }
 }
 
 /** What stands between `next` and `ends`; moves `next` there. */

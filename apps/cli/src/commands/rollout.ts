@@ -2,9 +2,10 @@
 import type { EndpointHistoryEntry } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { RolloutControl } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { formatTime } from '@headrace/event-time';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Clients } from '../connection';
 import { printRows } from '../output';
+import { positiveNumber } from './arguments';
 
 const CONTROLS: Readonly<Record<string, RolloutControl>> = {
   pause: RolloutControl.PAUSE,
@@ -29,7 +30,7 @@ export function addRolloutCommand(
       'show the history of rollouts; start one (of --version); pause, resume, promote or abort the one in progress',
     )
     .option('--reason <text>', 'why (for everything but show; it is audited)')
-    .option('--version <n>', 'for start: a validated version of the endpoint’s model', count)
+    .option('--version <n>', 'for start: a validated version of the endpoint’s model', positiveNumber)
     .option('--json', 'for show')
     .action((endpoint: string, action: string, options: Options) =>
       withClients((clients) => runRollout(clients, endpoint, action, options)),
@@ -69,9 +70,4 @@ function describeChange({ change, atMicros }: EndpointHistoryEntry) {
     by: change?.actor ?? '',
     reason: change?.reason ?? '',
   };
-}
-
-function count(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('expected a whole number.');
 }

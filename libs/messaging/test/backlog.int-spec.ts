@@ -57,13 +57,16 @@ describe('a backlog', () => {
       controllers: [AfterOutage],
       subscribe: (subscriptions) => subscriptions.set(SERVICE, events.DataArrived, [stream]),
     });
-    const [counted] = await eventually(async () => {
-      const found: unknown = await dataSource.query(
-        'SELECT count(*)::int AS effects, count(DISTINCT xmin::text)::int AS transactions FROM effects',
-      );
-      expect(found).toMatchObject([{ effects: 1_000 }]);
-      return found as { transactions: number }[];
-    }, 60_000);
+    const [counted] = await eventually(
+      async () => {
+        const found: unknown = await dataSource.query(
+          'SELECT count(*)::int AS effects, count(DISTINCT xmin::text)::int AS transactions FROM effects',
+        );
+        expect(found).toMatchObject([{ effects: 1_000 }]);
+        return found as { transactions: number }[];
+      },
+      { timeoutMs: 60_000 },
+    );
     await running.stop();
     // 1, 2, 4 … 500: about ten, and never one for each event.
     expect(counted?.transactions).toBeLessThan(50);

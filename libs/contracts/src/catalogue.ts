@@ -2,7 +2,12 @@
 // docs/events.md is generated from it; topics are created from it.
 import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { DefinitionChanged } from './generated/headrace/definitions/v1/definitions_events';
-import { FeatureMaterializationFailed, FeaturesMaterialized } from './generated/headrace/features/v1/features_events';
+import {
+  DatasetScored,
+  FeatureMaterializationFailed,
+  FeaturesMaterialized,
+  ScoringFailed,
+} from './generated/headrace/features/v1/features_events';
 import {
   DeploymentActivated,
   ModelLoadFailed,
@@ -34,6 +39,7 @@ import {
   GatesWaived,
   ModelVersionRegistered,
   ModelVersionValidated,
+  ScoringRequested,
 } from './generated/headrace/registry/v1/registry_events';
 import {
   ModelTrained,
@@ -106,7 +112,7 @@ export const topics = {
     partitions: 4,
     cleanup: 'delete',
     retentionMs: FOR_EVER,
-    description: 'Training sets joined point-in-time.',
+    description: 'Training sets joined point-in-time, dataset versions scored.',
   },
   training: {
     name: 'training.v1',
@@ -249,6 +255,22 @@ export const events = {
     (e) => e.plan,
     'A training set could not be joined.',
   ),
+  DatasetScored: event(
+    `${FEATURES}.DatasetScored`,
+    topics.features,
+    'feature-store',
+    DatasetScored,
+    (e) => e.plan,
+    'A dataset version was scored by a model version.',
+  ),
+  ScoringFailed: event(
+    `${FEATURES}.ScoringFailed`,
+    topics.features,
+    'feature-store',
+    ScoringFailed,
+    (e) => e.plan,
+    'A dataset version could not be scored.',
+  ),
   TrainingRequested: event(
     `${TRAINING}.TrainingRequested`,
     topics.training,
@@ -320,6 +342,14 @@ export const events = {
     AliasChanged,
     (e) => e.model,
     'An alias points to another version.',
+  ),
+  ScoringRequested: event(
+    `${REGISTRY}.ScoringRequested`,
+    topics.registry,
+    'registry',
+    ScoringRequested,
+    (e) => e.model,
+    'A person wants a dataset version scored.',
   ),
   EndpointChanged: event(
     `${REGISTRY}.EndpointChanged`,

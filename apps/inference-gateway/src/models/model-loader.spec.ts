@@ -10,7 +10,6 @@ import { compilePrograms, fixtures, type CompiledPrograms } from '../../test/com
 import type { WantedVersion } from '../domain/deployment';
 import { scoreOf } from '../serving/score';
 import { ModelLoader, type LoadOutcome, type LoaderOptions } from './model-loader';
-import { inspectOnnx } from './onnx-inspection';
 import { Placement } from './placement';
 import { Residency } from './residency';
 

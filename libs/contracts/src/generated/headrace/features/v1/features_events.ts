@@ -46,6 +46,45 @@ export interface FeatureMaterializationFailed {
   message: string;
 }
 
+/** A dataset version was scored by one model version. Topic features.v1, key = plan. Answers one ScoringRequested. */
+export interface DatasetScored {
+  jobId: string;
+  plan: string;
+  model: string;
+  version: number;
+  endpoint: string;
+  /** What was scored. */
+  dataset:
+    | DatasetVersionRef
+    | undefined;
+  /** The versions that its features come from. */
+  sources: DatasetVersionRef[];
+  /** "<name>@<content hash>" of each feature view. */
+  featureViews: string[];
+  modelArtifact:
+    | Artifact
+    | undefined;
+  /**
+   * JSON, contract headrace.dev/scores/v1: Parquet files by digest, in order, and everything above. The same inputs give
+   * the same manifest.
+   */
+  manifest: Artifact | undefined;
+  rows: number;
+  /** Rows of the dataset version whose known time lies beyond the watermark of the sources: not scored. */
+  rowsBeyondSources: number;
+}
+
+/** The job cannot be done and trying again cannot help. Topic features.v1, key = plan. */
+export interface ScoringFailed {
+  jobId: string;
+  plan: string;
+  model: string;
+  version: number;
+  /** Stable code and a sentence. */
+  code: string;
+  message: string;
+}
+
 function createBaseFeaturesMaterialized(): FeaturesMaterialized {
   return {
     runId: "",
@@ -516,6 +555,441 @@ export const FeatureMaterializationFailed: MessageFns<FeatureMaterializationFail
     const message = createBaseFeatureMaterializationFailed();
     message.runId = object.runId ?? "";
     message.plan = object.plan ?? "";
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseDatasetScored(): DatasetScored {
+  return {
+    jobId: "",
+    plan: "",
+    model: "",
+    version: 0,
+    endpoint: "",
+    dataset: undefined,
+    sources: [],
+    featureViews: [],
+    modelArtifact: undefined,
+    manifest: undefined,
+    rows: 0,
+    rowsBeyondSources: 0,
+  };
+}
+
+export const DatasetScored: MessageFns<DatasetScored> = {
+  encode(message: DatasetScored, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.plan !== "") {
+      writer.uint32(18).string(message.plan);
+    }
+    if (message.model !== "") {
+      writer.uint32(26).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(32).int64(message.version);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(42).string(message.endpoint);
+    }
+    if (message.dataset !== undefined) {
+      DatasetVersionRef.encode(message.dataset, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.sources) {
+      DatasetVersionRef.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.featureViews) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.modelArtifact !== undefined) {
+      Artifact.encode(message.modelArtifact, writer.uint32(74).fork()).join();
+    }
+    if (message.manifest !== undefined) {
+      Artifact.encode(message.manifest, writer.uint32(82).fork()).join();
+    }
+    if (message.rows !== 0) {
+      writer.uint32(88).int64(message.rows);
+    }
+    if (message.rowsBeyondSources !== 0) {
+      writer.uint32(96).int64(message.rowsBeyondSources);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DatasetScored {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDatasetScored();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.dataset = DatasetVersionRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.sources.push(DatasetVersionRef.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.featureViews.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.modelArtifact = Artifact.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.manifest = Artifact.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.int64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.rowsBeyondSources = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DatasetScored {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      dataset: isSet(object.dataset) ? DatasetVersionRef.fromJSON(object.dataset) : undefined,
+      sources: globalThis.Array.isArray(object?.sources)
+        ? object.sources.map((e: any) => DatasetVersionRef.fromJSON(e))
+        : [],
+      featureViews: globalThis.Array.isArray(object?.featureViews)
+        ? object.featureViews.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.feature_views)
+        ? object.feature_views.map((e: any) => globalThis.String(e))
+        : [],
+      modelArtifact: isSet(object.modelArtifact)
+        ? Artifact.fromJSON(object.modelArtifact)
+        : isSet(object.model_artifact)
+        ? Artifact.fromJSON(object.model_artifact)
+        : undefined,
+      manifest: isSet(object.manifest) ? Artifact.fromJSON(object.manifest) : undefined,
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      rowsBeyondSources: isSet(object.rowsBeyondSources)
+        ? globalThis.Number(object.rowsBeyondSources)
+        : isSet(object.rows_beyond_sources)
+        ? globalThis.Number(object.rows_beyond_sources)
+        : 0,
+    };
+  },
+
+  toJSON(message: DatasetScored): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    if (message.plan !== "") {
+      obj.plan = message.plan;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.dataset !== undefined) {
+      obj.dataset = DatasetVersionRef.toJSON(message.dataset);
+    }
+    if (message.sources?.length) {
+      obj.sources = message.sources.map((e) => DatasetVersionRef.toJSON(e));
+    }
+    if (message.featureViews?.length) {
+      obj.featureViews = message.featureViews;
+    }
+    if (message.modelArtifact !== undefined) {
+      obj.modelArtifact = Artifact.toJSON(message.modelArtifact);
+    }
+    if (message.manifest !== undefined) {
+      obj.manifest = Artifact.toJSON(message.manifest);
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.rowsBeyondSources !== 0) {
+      obj.rowsBeyondSources = Math.round(message.rowsBeyondSources);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DatasetScored>): DatasetScored {
+    return DatasetScored.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DatasetScored>): DatasetScored {
+    const message = createBaseDatasetScored();
+    message.jobId = object.jobId ?? "";
+    message.plan = object.plan ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.endpoint = object.endpoint ?? "";
+    message.dataset = (object.dataset !== undefined && object.dataset !== null)
+      ? DatasetVersionRef.fromPartial(object.dataset)
+      : undefined;
+    message.sources = object.sources?.map((e) => DatasetVersionRef.fromPartial(e)) || [];
+    message.featureViews = object.featureViews?.map((e) => e) || [];
+    message.modelArtifact = (object.modelArtifact !== undefined && object.modelArtifact !== null)
+      ? Artifact.fromPartial(object.modelArtifact)
+      : undefined;
+    message.manifest = (object.manifest !== undefined && object.manifest !== null)
+      ? Artifact.fromPartial(object.manifest)
+      : undefined;
+    message.rows = object.rows ?? 0;
+    message.rowsBeyondSources = object.rowsBeyondSources ?? 0;
+    return message;
+  },
+};
+
+function createBaseScoringFailed(): ScoringFailed {
+  return { jobId: "", plan: "", model: "", version: 0, code: "", message: "" };
+}
+
+export const ScoringFailed: MessageFns<ScoringFailed> = {
+  encode(message: ScoringFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.plan !== "") {
+      writer.uint32(18).string(message.plan);
+    }
+    if (message.model !== "") {
+      writer.uint32(26).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(32).int64(message.version);
+    }
+    if (message.code !== "") {
+      writer.uint32(42).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(50).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScoringFailed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScoringFailed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScoringFailed {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: ScoringFailed): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    if (message.plan !== "") {
+      obj.plan = message.plan;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ScoringFailed>): ScoringFailed {
+    return ScoringFailed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScoringFailed>): ScoringFailed {
+    const message = createBaseScoringFailed();
+    message.jobId = object.jobId ?? "";
+    message.plan = object.plan ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
     message.code = object.code ?? "";
     message.message = object.message ?? "";
     return message;

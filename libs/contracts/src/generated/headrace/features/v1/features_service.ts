@@ -18,7 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Value } from "../../common/v1/common";
+import { Artifact, Value } from "../../common/v1/common";
 
 export enum FeatureStatus {
   UNSPECIFIED = 0,
@@ -138,6 +138,42 @@ export interface SkewExample {
   feature: string;
   served: number;
   joined: number;
+}
+
+export interface ListScoringJobsRequest {
+  /** Empty: the newest 100 of all. */
+  jobId: string;
+}
+
+export interface ListScoringJobsResponse {
+  jobs: ScoringJob[];
+}
+
+export interface ScoringJob {
+  jobId: string;
+  model: string;
+  version: number;
+  endpoint: string;
+  stream: string;
+  /** 0: not settled yet, the newest was asked for. */
+  datasetVersion: number;
+  /** waiting, scoring, done, failed. */
+  state: string;
+  /** 0 until the features are joined. */
+  rows: number;
+  rowsScored: number;
+  rowsBeyondSources: number;
+  /** Of a job that is done. */
+  manifest:
+    | Artifact
+    | undefined;
+  /** Of a job that failed, or why it waits. */
+  code: string;
+  message: string;
+  requestedBy: string;
+  requestedAtMicros: number;
+  /** 0: not finished. */
+  finishedAtMicros: number;
 }
 
 function createBaseFeatureRef(): FeatureRef {
@@ -1234,6 +1270,502 @@ export const SkewExample: MessageFns<SkewExample> = {
   },
 };
 
+function createBaseListScoringJobsRequest(): ListScoringJobsRequest {
+  return { jobId: "" };
+}
+
+export const ListScoringJobsRequest: MessageFns<ListScoringJobsRequest> = {
+  encode(message: ListScoringJobsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListScoringJobsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListScoringJobsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListScoringJobsRequest {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ListScoringJobsRequest): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListScoringJobsRequest>): ListScoringJobsRequest {
+    return ListScoringJobsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListScoringJobsRequest>): ListScoringJobsRequest {
+    const message = createBaseListScoringJobsRequest();
+    message.jobId = object.jobId ?? "";
+    return message;
+  },
+};
+
+function createBaseListScoringJobsResponse(): ListScoringJobsResponse {
+  return { jobs: [] };
+}
+
+export const ListScoringJobsResponse: MessageFns<ListScoringJobsResponse> = {
+  encode(message: ListScoringJobsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.jobs) {
+      ScoringJob.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListScoringJobsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListScoringJobsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobs.push(ScoringJob.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListScoringJobsResponse {
+    return { jobs: globalThis.Array.isArray(object?.jobs) ? object.jobs.map((e: any) => ScoringJob.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ListScoringJobsResponse): unknown {
+    const obj: any = {};
+    if (message.jobs?.length) {
+      obj.jobs = message.jobs.map((e) => ScoringJob.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListScoringJobsResponse>): ListScoringJobsResponse {
+    return ListScoringJobsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListScoringJobsResponse>): ListScoringJobsResponse {
+    const message = createBaseListScoringJobsResponse();
+    message.jobs = object.jobs?.map((e) => ScoringJob.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseScoringJob(): ScoringJob {
+  return {
+    jobId: "",
+    model: "",
+    version: 0,
+    endpoint: "",
+    stream: "",
+    datasetVersion: 0,
+    state: "",
+    rows: 0,
+    rowsScored: 0,
+    rowsBeyondSources: 0,
+    manifest: undefined,
+    code: "",
+    message: "",
+    requestedBy: "",
+    requestedAtMicros: 0,
+    finishedAtMicros: 0,
+  };
+}
+
+export const ScoringJob: MessageFns<ScoringJob> = {
+  encode(message: ScoringJob, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).int64(message.version);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(34).string(message.endpoint);
+    }
+    if (message.stream !== "") {
+      writer.uint32(42).string(message.stream);
+    }
+    if (message.datasetVersion !== 0) {
+      writer.uint32(48).int64(message.datasetVersion);
+    }
+    if (message.state !== "") {
+      writer.uint32(58).string(message.state);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(64).int64(message.rows);
+    }
+    if (message.rowsScored !== 0) {
+      writer.uint32(72).int64(message.rowsScored);
+    }
+    if (message.rowsBeyondSources !== 0) {
+      writer.uint32(80).int64(message.rowsBeyondSources);
+    }
+    if (message.manifest !== undefined) {
+      Artifact.encode(message.manifest, writer.uint32(90).fork()).join();
+    }
+    if (message.code !== "") {
+      writer.uint32(98).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(106).string(message.message);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(114).string(message.requestedBy);
+    }
+    if (message.requestedAtMicros !== 0) {
+      writer.uint32(120).int64(message.requestedAtMicros);
+    }
+    if (message.finishedAtMicros !== 0) {
+      writer.uint32(128).int64(message.finishedAtMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScoringJob {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScoringJob();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.datasetVersion = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.rowsScored = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.rowsBeyondSources = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.manifest = Artifact.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.requestedAtMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.finishedAtMicros = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScoringJob {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      datasetVersion: isSet(object.datasetVersion)
+        ? globalThis.Number(object.datasetVersion)
+        : isSet(object.dataset_version)
+        ? globalThis.Number(object.dataset_version)
+        : 0,
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      rowsScored: isSet(object.rowsScored)
+        ? globalThis.Number(object.rowsScored)
+        : isSet(object.rows_scored)
+        ? globalThis.Number(object.rows_scored)
+        : 0,
+      rowsBeyondSources: isSet(object.rowsBeyondSources)
+        ? globalThis.Number(object.rowsBeyondSources)
+        : isSet(object.rows_beyond_sources)
+        ? globalThis.Number(object.rows_beyond_sources)
+        : 0,
+      manifest: isSet(object.manifest) ? Artifact.fromJSON(object.manifest) : undefined,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+      requestedAtMicros: isSet(object.requestedAtMicros)
+        ? globalThis.Number(object.requestedAtMicros)
+        : isSet(object.requested_at_micros)
+        ? globalThis.Number(object.requested_at_micros)
+        : 0,
+      finishedAtMicros: isSet(object.finishedAtMicros)
+        ? globalThis.Number(object.finishedAtMicros)
+        : isSet(object.finished_at_micros)
+        ? globalThis.Number(object.finished_at_micros)
+        : 0,
+    };
+  },
+
+  toJSON(message: ScoringJob): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.datasetVersion !== 0) {
+      obj.datasetVersion = Math.round(message.datasetVersion);
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.rowsScored !== 0) {
+      obj.rowsScored = Math.round(message.rowsScored);
+    }
+    if (message.rowsBeyondSources !== 0) {
+      obj.rowsBeyondSources = Math.round(message.rowsBeyondSources);
+    }
+    if (message.manifest !== undefined) {
+      obj.manifest = Artifact.toJSON(message.manifest);
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    if (message.requestedAtMicros !== 0) {
+      obj.requestedAtMicros = Math.round(message.requestedAtMicros);
+    }
+    if (message.finishedAtMicros !== 0) {
+      obj.finishedAtMicros = Math.round(message.finishedAtMicros);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ScoringJob>): ScoringJob {
+    return ScoringJob.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScoringJob>): ScoringJob {
+    const message = createBaseScoringJob();
+    message.jobId = object.jobId ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.endpoint = object.endpoint ?? "";
+    message.stream = object.stream ?? "";
+    message.datasetVersion = object.datasetVersion ?? 0;
+    message.state = object.state ?? "";
+    message.rows = object.rows ?? 0;
+    message.rowsScored = object.rowsScored ?? 0;
+    message.rowsBeyondSources = object.rowsBeyondSources ?? 0;
+    message.manifest = (object.manifest !== undefined && object.manifest !== null)
+      ? Artifact.fromPartial(object.manifest)
+      : undefined;
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestedAtMicros = object.requestedAtMicros ?? 0;
+    message.finishedAtMicros = object.finishedAtMicros ?? 0;
+    return message;
+  },
+};
+
 export type FeatureServiceService = typeof FeatureServiceService;
 export const FeatureServiceService = {
   /**
@@ -1264,6 +1796,18 @@ export const FeatureServiceService = {
       Buffer.from(CheckServingSkewResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CheckServingSkewResponse => CheckServingSkewResponse.decode(value),
   },
+  /** Jobs that score dataset versions (registry's StartScoring begins them), newest first. */
+  listScoringJobs: {
+    path: "/headrace.features.v1.FeatureService/ListScoringJobs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListScoringJobsRequest): Buffer =>
+      Buffer.from(ListScoringJobsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListScoringJobsRequest => ListScoringJobsRequest.decode(value),
+    responseSerialize: (value: ListScoringJobsResponse): Buffer =>
+      Buffer.from(ListScoringJobsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListScoringJobsResponse => ListScoringJobsResponse.decode(value),
+  },
 } as const;
 
 export interface FeatureServiceServer extends UntypedServiceImplementation {
@@ -1275,6 +1819,8 @@ export interface FeatureServiceServer extends UntypedServiceImplementation {
   getOnlineFeatures: handleUnaryCall<GetOnlineFeaturesRequest, GetOnlineFeaturesResponse>;
   /** Compares features as served (prediction log of one endpoint) with the point-in-time join made afterwards. */
   checkServingSkew: handleUnaryCall<CheckServingSkewRequest, CheckServingSkewResponse>;
+  /** Jobs that score dataset versions (registry's StartScoring begins them), newest first. */
+  listScoringJobs: handleUnaryCall<ListScoringJobsRequest, ListScoringJobsResponse>;
 }
 
 export interface FeatureServiceClient extends Client {
@@ -1313,6 +1859,22 @@ export interface FeatureServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CheckServingSkewResponse) => void,
+  ): ClientUnaryCall;
+  /** Jobs that score dataset versions (registry's StartScoring begins them), newest first. */
+  listScoringJobs(
+    request: ListScoringJobsRequest,
+    callback: (error: ServiceError | null, response: ListScoringJobsResponse) => void,
+  ): ClientUnaryCall;
+  listScoringJobs(
+    request: ListScoringJobsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListScoringJobsResponse) => void,
+  ): ClientUnaryCall;
+  listScoringJobs(
+    request: ListScoringJobsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListScoringJobsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -176,6 +176,29 @@ export interface AliasChanged {
   features: string[];
 }
 
+/**
+ * A person wants a dataset version scored by one validated version. The feature store answers with DatasetScored or
+ * ScoringFailed.
+ */
+export interface ScoringRequested {
+  jobId: string;
+  model: string;
+  version: number;
+  /** The endpoint whose champion it was when asked; empty: the version was named. */
+  endpoint: string;
+  modelArtifact: Artifact | undefined;
+  signature:
+    | ModelSignature
+    | undefined;
+  /** The plan that made the version: its spine says what a row's entities are. */
+  plan: string;
+  /** What is scored: the spine stream of the plan. */
+  stream: string;
+  /** 0: the newest that the feature store knows when it takes the job. */
+  datasetVersion: number;
+  requestedBy: string;
+}
+
 /** History of an endpoint; the state itself is DeploymentChanged. */
 export interface EndpointChanged {
   endpoint: string;
@@ -1235,6 +1258,250 @@ export const AliasChanged: MessageFns<AliasChanged> = {
       ? Artifact.fromPartial(object.modelArtifact)
       : undefined;
     message.features = object.features?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseScoringRequested(): ScoringRequested {
+  return {
+    jobId: "",
+    model: "",
+    version: 0,
+    endpoint: "",
+    modelArtifact: undefined,
+    signature: undefined,
+    plan: "",
+    stream: "",
+    datasetVersion: 0,
+    requestedBy: "",
+  };
+}
+
+export const ScoringRequested: MessageFns<ScoringRequested> = {
+  encode(message: ScoringRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).int64(message.version);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(34).string(message.endpoint);
+    }
+    if (message.modelArtifact !== undefined) {
+      Artifact.encode(message.modelArtifact, writer.uint32(42).fork()).join();
+    }
+    if (message.signature !== undefined) {
+      ModelSignature.encode(message.signature, writer.uint32(50).fork()).join();
+    }
+    if (message.plan !== "") {
+      writer.uint32(58).string(message.plan);
+    }
+    if (message.stream !== "") {
+      writer.uint32(66).string(message.stream);
+    }
+    if (message.datasetVersion !== 0) {
+      writer.uint32(72).int64(message.datasetVersion);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(82).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScoringRequested {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScoringRequested();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.modelArtifact = Artifact.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.signature = ModelSignature.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.datasetVersion = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScoringRequested {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      modelArtifact: isSet(object.modelArtifact)
+        ? Artifact.fromJSON(object.modelArtifact)
+        : isSet(object.model_artifact)
+        ? Artifact.fromJSON(object.model_artifact)
+        : undefined,
+      signature: isSet(object.signature) ? ModelSignature.fromJSON(object.signature) : undefined,
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      datasetVersion: isSet(object.datasetVersion)
+        ? globalThis.Number(object.datasetVersion)
+        : isSet(object.dataset_version)
+        ? globalThis.Number(object.dataset_version)
+        : 0,
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+    };
+  },
+
+  toJSON(message: ScoringRequested): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.modelArtifact !== undefined) {
+      obj.modelArtifact = Artifact.toJSON(message.modelArtifact);
+    }
+    if (message.signature !== undefined) {
+      obj.signature = ModelSignature.toJSON(message.signature);
+    }
+    if (message.plan !== "") {
+      obj.plan = message.plan;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.datasetVersion !== 0) {
+      obj.datasetVersion = Math.round(message.datasetVersion);
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ScoringRequested>): ScoringRequested {
+    return ScoringRequested.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScoringRequested>): ScoringRequested {
+    const message = createBaseScoringRequested();
+    message.jobId = object.jobId ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.endpoint = object.endpoint ?? "";
+    message.modelArtifact = (object.modelArtifact !== undefined && object.modelArtifact !== null)
+      ? Artifact.fromPartial(object.modelArtifact)
+      : undefined;
+    message.signature = (object.signature !== undefined && object.signature !== null)
+      ? ModelSignature.fromPartial(object.signature)
+      : undefined;
+    message.plan = object.plan ?? "";
+    message.stream = object.stream ?? "";
+    message.datasetVersion = object.datasetVersion ?? 0;
+    message.requestedBy = object.requestedBy ?? "";
     return message;
   },
 };

@@ -156,6 +156,26 @@ export interface StartRolloutResponse {
   desired: DeploymentChanged | undefined;
 }
 
+export interface StartScoringRequest {
+  /** Chosen by the caller to make asking again harmless: 1 to 100 letters, digits, ".", "_" or "-". Empty: one is made. */
+  jobId: string;
+  /** Its champion of now scores. Empty: model and version are given. */
+  endpoint: string;
+  model: string;
+  version: number;
+  stream: string;
+  /** 0: the newest. */
+  datasetVersion: number;
+}
+
+export interface StartScoringResponse {
+  jobId: string;
+  model: string;
+  version: number;
+  /** It was asked before: nothing new begins. */
+  known: boolean;
+}
+
 export interface ListAuditEntriesRequest {
   afterSequence: number;
   /** 1 to 1000; 0 = 100. */
@@ -1714,6 +1734,284 @@ export const StartRolloutResponse: MessageFns<StartRolloutResponse> = {
   },
 };
 
+function createBaseStartScoringRequest(): StartScoringRequest {
+  return { jobId: "", endpoint: "", model: "", version: 0, stream: "", datasetVersion: 0 };
+}
+
+export const StartScoringRequest: MessageFns<StartScoringRequest> = {
+  encode(message: StartScoringRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(18).string(message.endpoint);
+    }
+    if (message.model !== "") {
+      writer.uint32(26).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(32).int64(message.version);
+    }
+    if (message.stream !== "") {
+      writer.uint32(42).string(message.stream);
+    }
+    if (message.datasetVersion !== 0) {
+      writer.uint32(48).int64(message.datasetVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartScoringRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartScoringRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.datasetVersion = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartScoringRequest {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      datasetVersion: isSet(object.datasetVersion)
+        ? globalThis.Number(object.datasetVersion)
+        : isSet(object.dataset_version)
+        ? globalThis.Number(object.dataset_version)
+        : 0,
+    };
+  },
+
+  toJSON(message: StartScoringRequest): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.datasetVersion !== 0) {
+      obj.datasetVersion = Math.round(message.datasetVersion);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartScoringRequest>): StartScoringRequest {
+    return StartScoringRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartScoringRequest>): StartScoringRequest {
+    const message = createBaseStartScoringRequest();
+    message.jobId = object.jobId ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.stream = object.stream ?? "";
+    message.datasetVersion = object.datasetVersion ?? 0;
+    return message;
+  },
+};
+
+function createBaseStartScoringResponse(): StartScoringResponse {
+  return { jobId: "", model: "", version: 0, known: false };
+}
+
+export const StartScoringResponse: MessageFns<StartScoringResponse> = {
+  encode(message: StartScoringResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).int64(message.version);
+    }
+    if (message.known !== false) {
+      writer.uint32(32).bool(message.known);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StartScoringResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStartScoringResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.known = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StartScoringResponse {
+    return {
+      jobId: isSet(object.jobId)
+        ? globalThis.String(object.jobId)
+        : isSet(object.job_id)
+        ? globalThis.String(object.job_id)
+        : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      known: isSet(object.known) ? globalThis.Boolean(object.known) : false,
+    };
+  },
+
+  toJSON(message: StartScoringResponse): unknown {
+    const obj: any = {};
+    if (message.jobId !== "") {
+      obj.jobId = message.jobId;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.known !== false) {
+      obj.known = message.known;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StartScoringResponse>): StartScoringResponse {
+    return StartScoringResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StartScoringResponse>): StartScoringResponse {
+    const message = createBaseStartScoringResponse();
+    message.jobId = object.jobId ?? "";
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.known = object.known ?? false;
+    return message;
+  },
+};
+
 function createBaseListAuditEntriesRequest(): ListAuditEntriesRequest {
   return { afterSequence: 0, limit: 0 };
 }
@@ -2491,6 +2789,23 @@ export const RegistryServiceService = {
       Buffer.from(StartRolloutResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StartRolloutResponse => StartRolloutResponse.decode(value),
   },
+  /**
+   * Has a dataset version scored, off the path of requests: by an endpoint's champion, or by a validated version of a model.
+   * Role operator or data-scientist. The same job id again is answered as the first time; with other contents it is
+   * ALREADY_EXISTS. NOT_FOUND: endpoint, model or version. FAILED_PRECONDITION: nothing deployed, not validated, or a version
+   * without feature columns. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
+   * The feature store's ListScoringJobs says how far it is.
+   */
+  startScoring: {
+    path: "/headrace.registry.v1.RegistryService/StartScoring" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: StartScoringRequest): Buffer => Buffer.from(StartScoringRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StartScoringRequest => StartScoringRequest.decode(value),
+    responseSerialize: (value: StartScoringResponse): Buffer =>
+      Buffer.from(StartScoringResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StartScoringResponse => StartScoringResponse.decode(value),
+  },
   listAuditEntries: {
     path: "/headrace.registry.v1.RegistryService/ListAuditEntries" as const,
     requestStream: false as const,
@@ -2531,6 +2846,14 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
    * deployed, rolling out or waiting already, or a newer one waits.
    */
   startRollout: handleUnaryCall<StartRolloutRequest, StartRolloutResponse>;
+  /**
+   * Has a dataset version scored, off the path of requests: by an endpoint's champion, or by a validated version of a model.
+   * Role operator or data-scientist. The same job id again is answered as the first time; with other contents it is
+   * ALREADY_EXISTS. NOT_FOUND: endpoint, model or version. FAILED_PRECONDITION: nothing deployed, not validated, or a version
+   * without feature columns. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
+   * The feature store's ListScoringJobs says how far it is.
+   */
+  startScoring: handleUnaryCall<StartScoringRequest, StartScoringResponse>;
   listAuditEntries: handleUnaryCall<ListAuditEntriesRequest, ListAuditEntriesResponse>;
   /** Follows causation from one event both ways. NOT_FOUND: unknown event. */
   traceEvent: handleUnaryCall<TraceEventRequest, TraceEventResponse>;
@@ -2636,6 +2959,28 @@ export interface RegistryServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StartRolloutResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Has a dataset version scored, off the path of requests: by an endpoint's champion, or by a validated version of a model.
+   * Role operator or data-scientist. The same job id again is answered as the first time; with other contents it is
+   * ALREADY_EXISTS. NOT_FOUND: endpoint, model or version. FAILED_PRECONDITION: nothing deployed, not validated, or a version
+   * without feature columns. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
+   * The feature store's ListScoringJobs says how far it is.
+   */
+  startScoring(
+    request: StartScoringRequest,
+    callback: (error: ServiceError | null, response: StartScoringResponse) => void,
+  ): ClientUnaryCall;
+  startScoring(
+    request: StartScoringRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: StartScoringResponse) => void,
+  ): ClientUnaryCall;
+  startScoring(
+    request: StartScoringRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: StartScoringResponse) => void,
   ): ClientUnaryCall;
   listAuditEntries(
     request: ListAuditEntriesRequest,

@@ -36,3 +36,15 @@ export const materializationSeconds = new Histogram({
   labelNames: ['plan', 'outcome'],
   buckets: [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 });
+
+export const scoringJobsTotal = new Counter({
+  name: 'headrace_feature_store_scoring_jobs_total',
+  help: 'Jobs that scored a dataset version, by their end: done, failed',
+  labelNames: ['model', 'outcome'],
+});
+
+export const scoredRowsTotal = new Counter({
+  name: 'headrace_feature_store_scored_rows_total',
+  help: 'Rows of dataset versions that were scored',
+  labelNames: ['model'],
+});

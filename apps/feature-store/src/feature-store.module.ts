@@ -15,8 +15,10 @@ import { Module } from '@nestjs/common';
 import { CreateFeatureStore1765000000000 } from './database/migrations/1765000000000-create-feature-store';
 import { FinalRecords1765000000001 } from './database/migrations/1765000000001-final-records';
 import { ReuseTrainingSets1765000000002 } from './database/migrations/1765000000002-reuse-training-sets';
+import { ScoringJobs1765000000003 } from './database/migrations/1765000000003-scoring-jobs';
 import { faultsOfView } from './domain/feature-view';
 import { DataHandler } from './events-in/data.handler';
+import { ScoringHandler } from './events-in/scoring.handler';
 import { TrainingHandler } from './events-in/training.handler';
 import type { FeatureStoreSettings } from './feature-store.config';
 import { FeaturesGrpc } from './grpc-in/features.service';
@@ -28,6 +30,7 @@ import { FillViews } from './use-cases/fill-views';
 import { MaterializeTrainingSet } from './use-cases/materialize-training-set';
 import { ReadOnlineFeatures } from './use-cases/read-online-features';
 import { RecordArrivals } from './use-cases/record-arrivals';
+import { ScoreDataset } from './use-cases/score-dataset';
 import { Workers } from './workers';
 
 const FEATURES_GRPC = Symbol('FEATURES_GRPC');
@@ -38,9 +41,17 @@ const migrations = [
   CreateFeatureStore1765000000000,
   FinalRecords1765000000001,
   ReuseTrainingSets1765000000002,
+  ScoringJobs1765000000003,
 ];
-const handlers = [DataHandler, TrainingHandler];
-const useCases = [RecordArrivals, FillViews, MaterializeTrainingSet, ReadOnlineFeatures, CheckServingSkew];
+const handlers = [DataHandler, TrainingHandler, ScoringHandler];
+const useCases = [
+  RecordArrivals,
+  FillViews,
+  MaterializeTrainingSet,
+  ReadOnlineFeatures,
+  CheckServingSkew,
+  ScoreDataset,
+];
 const online = [Watermarks, OnlineReader];
 
 @Module({
@@ -58,6 +69,7 @@ const online = [Watermarks, OnlineReader];
         grpcService<FeatureServiceServer>(FeatureServiceService, service, {
           getOnlineFeatures: ['service', 'data-scientist', 'operator'],
           checkServingSkew: ['operator', 'data-scientist'],
+          listScoringJobs: 'authenticated',
         }),
     },
   ],

@@ -8,16 +8,18 @@ import { servingVersions } from './database/view-versions.repository';
 import { KnownViews } from './known-views';
 import { FillViews } from './use-cases/fill-views';
 import { MaterializeTrainingSet } from './use-cases/materialize-training-set';
+import { ScoreDataset } from './use-cases/score-dataset';
 
 const JOBS_PAUSE_MS = 100;
 const FILL_PAUSE_MS = 250;
 const PRUNE_PAUSE_MS = 5_000;
 const PRUNE_ROWS = 20_000;
 
-/** Work that no event carries to its end: training sets, filling of views, pruning. One instance at a time does each. */
+/** Work that no event carries to its end: training sets, scores, filling of views, pruning. One instance at a time does each. */
 @Injectable()
 export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly loops: readonly Repeating[];
+  private readonly stopping = new AbortController();
 
   constructor(
     @Inject(LOGGER) logger: Logger,
@@ -27,6 +29,7 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly views: KnownViews,
     materialize: MaterializeTrainingSet,
     fillViews: FillViews,
+    score: ScoreDataset,
   ) {
     const loop = (name: string, pauseMs: number, work: () => Promise<unknown>): Repeating =>
       new Repeating(
@@ -37,6 +40,9 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
     this.loops = [
       loop('materialize', JOBS_PAUSE_MS, () =>
         exclusively(source, 'materialize', false, (queries) => materialize.next(queries)),
+      ),
+      loop('score', JOBS_PAUSE_MS, () =>
+        exclusively(source, 'score', false, (queries) => score.next(queries, this.stopping.signal)),
       ),
       loop('fill views', FILL_PAUSE_MS, () => exclusively(source, 'fill', false, () => fillViews.run())),
       loop('prune', PRUNE_PAUSE_MS, () => exclusively(source, 'prune', false, () => this.prune())),
@@ -49,6 +55,7 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 

@@ -28,12 +28,14 @@ import {
   type LogEvent,
   type LogReader,
 } from '@headrace/messaging';
+import type { ModelChild } from '@headrace/scoring';
 import { createLogger, createService, readConfig, Readiness } from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, type TestDatabase } from '@headrace/testing';
 import { Global, Module, type INestApplication } from '@nestjs/common';
 import { featureStoreConfig } from '../src/feature-store.config';
 import { FeatureStoreModule } from '../src/feature-store.module';
 import { JOIN_PROGRAM, type JoinProgram } from '../src/history/join-thread';
+import { MODEL_CHILD } from '../src/use-cases/score-dataset';
 import type { DatasetRow } from './datasets';
 
 const PEOPLE: Readonly<Record<string, Role>> = { gateway: 'service', dana: 'data-scientist' };
@@ -44,9 +46,20 @@ const joinOfSources: JoinProgram = {
   execArgv: ['--require', join(__dirname, '../../../libs/testing/jest/run-sources.cjs')],
 };
 
+export const modelOfSources: ModelChild = {
+  script: join(__dirname, '../../../libs/scoring/src/model-child.ts'),
+  execArgv: joinOfSources.execArgv,
+};
+
 @Global()
-@Module({ providers: [{ provide: JOIN_PROGRAM, useValue: joinOfSources }], exports: [JOIN_PROGRAM] })
-class JoinOfSourcesModule {}
+@Module({
+  providers: [
+    { provide: JOIN_PROGRAM, useValue: joinOfSources },
+    { provide: MODEL_CHILD, useValue: modelOfSources },
+  ],
+  exports: [JOIN_PROGRAM, MODEL_CHILD],
+})
+class ProgramsOfSourcesModule {}
 
 @Module({})
 class RootModule {}
@@ -103,7 +116,10 @@ export class RunningFeatureStore {
     readonly features: FeatureServiceClient,
   ) {}
 
-  static async start(site: FeatureStoreSite): Promise<RunningFeatureStore> {
+  static async start(
+    site: FeatureStoreSite,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<RunningFeatureStore> {
     const settings = readConfig(featureStoreConfig, {
       KAFKA_BROKERS: testKafkaBrokers().join(','),
       DATABASE_URL: site.database.url,
@@ -111,9 +127,10 @@ export class RunningFeatureStore {
       HEADRACE_ARTIFACTS: join(site.folder, 'artifacts'),
       HEADRACE_TOKENS_FILE: join(site.folder, 'tokens.json'),
       LOG_LEVEL: 'error',
+      ...environment,
     });
     const logger = createLogger('feature-store', settings.LOG_LEVEL);
-    const root = { module: RootModule, imports: [JoinOfSourcesModule, FeatureStoreModule] };
+    const root = { module: RootModule, imports: [ProgramsOfSourcesModule, FeatureStoreModule] };
     const app = await createService(root, 'feature-store', settings, logger, {
       transports: [KafkaEventServer],
     });

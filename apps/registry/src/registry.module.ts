@@ -20,6 +20,7 @@ import { EventIndexRepository } from './database/event-index.repository';
 import { CreateRegistry1764100000000 } from './database/migrations/1764100000000-create-registry';
 import { IndexEffects1764200000000 } from './database/migrations/1764200000000-index-effects';
 import { RolloutStages1764300000000 } from './database/migrations/1764300000000-rollout-stages';
+import { RequestedJobs1764400000000 } from './database/migrations/1764400000000-requested-jobs';
 import { AliasRow, GateEvaluationRow, ModelVersionRow } from './database/version.table';
 import { VersionsRepository } from './database/versions.repository';
 import { faultsOf } from './domain/definition-faults';
@@ -36,6 +37,7 @@ import { RegisterVersion } from './use-cases/register-version';
 import { RollOut } from './use-cases/roll-out';
 import { takeInDefinition } from './use-cases/take-in-definition';
 import { StartRollout } from './use-cases/start-rollout';
+import { StartScoring } from './use-cases/start-scoring';
 import { PausesTimer } from './timers/pauses.timer';
 import { WaiveGates } from './use-cases/waive-gates';
 
@@ -49,7 +51,12 @@ const tables = [
   RolloutAnalysisRow,
   EndpointHistoryRow,
 ];
-const migrations = [CreateRegistry1764100000000, IndexEffects1764200000000, RolloutStages1764300000000];
+const migrations = [
+  CreateRegistry1764100000000,
+  IndexEffects1764200000000,
+  RolloutStages1764300000000,
+  RequestedJobs1764400000000,
+];
 const repositories = [VersionsRepository, EndpointsRepository, AuditRepository, EventIndexRepository];
 const eventsIn = [DecisionsHandler, EventIndexHandler];
 const eventsOut = [RegistryPublisher];
@@ -62,6 +69,7 @@ const useCases = [
   EndPauses,
   ControlRollout,
   StartRollout,
+  StartScoring,
   FollowDefinitions,
 ];
 const timers = [PausesTimer];

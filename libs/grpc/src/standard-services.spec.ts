@@ -35,8 +35,9 @@ beforeAll(async () => {
         {
           getOnlineFeatures: () => Promise.resolve({ rows: [] }),
           checkServingSkew: () => Promise.reject(new Error('not here')),
+          listScoringJobs: () => Promise.reject(new Error('not here')),
         },
-        { getOnlineFeatures: 'authenticated', checkServingSkew: 'authenticated' },
+        { getOnlineFeatures: 'authenticated', checkServingSkew: 'authenticated', listScoringJobs: 'authenticated' },
       ),
     ],
     tokens: new TokenTable(),

@@ -62,8 +62,9 @@ describe('trace context over gRPC', () => {
               return Promise.resolve({ rows: [] });
             },
             checkServingSkew: () => Promise.reject(new Error('not here')),
+            listScoringJobs: () => Promise.reject(new Error('not here')),
           },
-          { getOnlineFeatures: 'public', checkServingSkew: 'public' },
+          { getOnlineFeatures: 'public', checkServingSkew: 'public', listScoringJobs: 'public' },
         ),
       ],
       tokens: new TokenTable(),

@@ -71,3 +71,13 @@ export function describeSource(column: TrainingColumn): string {
     ? `${column.from.view.name}:${column.from.feature.name}`
     : `request:${column.name}`;
 }
+
+/** The views that columns come from, each once. */
+export function viewsOf(columns: readonly TrainingColumn[]): CompiledView[] {
+  return [...new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])))];
+}
+
+/** "<name>@<content hash>" of each view. */
+export function contentsOf(columns: readonly TrainingColumn[]): string[] {
+  return viewsOf(columns).map(({ name, version }) => `${name}@${version}`);
+}

@@ -3,21 +3,13 @@ import { join } from 'node:path';
 import { BIGINT, DOUBLE, INTEGER, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
 import { asNumber, compileExpression, type TrainingPlan } from '@headrace/definitions';
 import { parseDuration } from '@headrace/event-time';
-import { entityKeyOf, type CompiledView } from '../domain/feature-view';
 import type { Fault, TrainingColumn } from '../domain/training-columns';
-import type { Dataset } from './dataset';
-import { identifier, literal, TableWriter } from './duckdb';
-import { EntityIds, joinFeatures, RecordTable, type JoinedView } from './point-in-time-join';
-import { scanRecords, type HistoricalRecord } from './scan-records';
+import { literal, TableWriter } from './duckdb';
+import type { JoinedView } from './point-in-time-join';
+import { columnsSql, joinInto, readRecords, streamsOf, type SpineRequest, type Taker } from './spine';
 
-export interface TrainingSetRequest {
-  readonly plan: TrainingPlan;
-  readonly columns: readonly TrainingColumn[];
-  /** By stream: spine, label and the sources of all views. */
-  readonly datasets: ReadonlyMap<string, Dataset>;
-  /** Spine records with from ≤ event time < to; 0 = open. */
-  readonly fromMicros: number;
-  readonly toMicros: number;
+/** Datasets by stream: spine, label and the sources of all views. */
+export interface TrainingSetRequest extends Omit<SpineRequest, 'asOf'> {
   /** The datasets of the views' sources hold everything known by then: later spine records are left out. */
   readonly completeUntilMicros: number;
 }
@@ -44,11 +36,14 @@ export async function materializeTrainingSet(
   folder: string,
   request: TrainingSetRequest,
 ): Promise<TrainingSetOutcome> {
-  const missing = streamsOf(request).filter((stream) => !request.datasets.has(stream));
+  const { stream: labels } = request.plan.spec.label;
+  const missing = streamsOf(request, labels).filter((stream) => !request.datasets.has(stream));
   if (missing.length > 0) {
     return failed('dataset_missing', `no dataset version was named for stream ${missing.join(' and ')}`);
   }
-  const joined = await readRecords(connection, request);
+  const joined = await readRecords(connection, { ...request, asOf: 'event' }, [
+    await labelTaker(connection, request.plan),
+  ]);
   const counts = await chooseSpine(connection, request);
   if (counts.rows === 0) {
     return failed(
@@ -75,120 +70,6 @@ export async function materializeTrainingSet(
 
 function failed(code: string, message: string): TrainingSetOutcome {
   return { kind: 'failed', fault: { code, message } };
-}
-
-function viewsOf(columns: readonly TrainingColumn[]): CompiledView[] {
-  return [...new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])))];
-}
-
-function streamsOf({ plan, columns }: TrainingSetRequest): string[] {
-  return [
-    ...new Set([plan.spec.spine.stream, plan.spec.label.stream, ...viewsOf(columns).map(({ stream }) => stream)]),
-  ];
-}
-
-type RequestColumn = TrainingColumn & { readonly from: { readonly kind: 'request' } };
-
-function requestColumns(columns: readonly TrainingColumn[]): RequestColumn[] {
-  return columns.filter((column): column is RequestColumn => column.from.kind === 'request');
-}
-
-/** By position: names of columns do not tell upper from lower case. */
-function entityColumn(plan: TrainingPlan, entity: string): string {
-  return `entity_${Object.keys(plan.spec.spine.entities).indexOf(entity)}`;
-}
-
-/** Somebody who takes records of one stream while it is scanned, which happens once for each stream. */
-interface Taker {
-  readonly stream: string;
-  readonly sources: readonly string[];
-  readonly take: (record: HistoricalRecord) => void;
-  readonly close: () => void;
-}
-
-async function readRecords(connection: DuckDBConnection, request: TrainingSetRequest): Promise<JoinedView[]> {
-  const ids = new Map(Object.keys(request.plan.spec.spine.entities).map((entity) => [entity, new EntityIds()]));
-  const takers = [await spineTaker(connection, request, ids), await labelTaker(connection, request.plan)];
-  const joined: JoinedView[] = [];
-  for (const [index, view] of viewsOf(request.columns).entries()) {
-    const table = await RecordTable.create(
-      connection,
-      `records_${index}`,
-      view,
-      ids.get(view.entity) ?? new EntityIds(),
-    );
-    takers.push({
-      stream: view.stream,
-      sources: view.sources,
-      take: (record) => table.add(record),
-      close: () => table.close(),
-    });
-    joined.push({
-      view,
-      records: table.name,
-      entityColumn: entityColumn(request.plan, view.entity),
-      features: request.columns.flatMap(({ from }) =>
-        from.kind === 'view' && from.view === view ? [from.feature] : [],
-      ),
-    });
-  }
-  for (const stream of streamsOf(request)) {
-    const dataset = request.datasets.get(stream);
-    const ofStream = takers.filter((taker) => taker.stream === stream);
-    if (dataset) {
-      await scanRecords(
-        connection,
-        dataset,
-        ofStream.flatMap(({ sources }) => sources),
-        (record) => ofStream.forEach(({ take }) => take(record)),
-      );
-    }
-  }
-  takers.forEach(({ close }) => close());
-  return joined;
-}
-
-async function spineTaker(
-  connection: DuckDBConnection,
-  request: TrainingSetRequest,
-  ids: ReadonlyMap<string, EntityIds>,
-): Promise<Taker> {
-  const { spine } = request.plan.spec;
-  const entities = Object.entries(spine.entities).map(([name, source]) => ({
-    name,
-    source,
-    expression: compileExpression(source, 'record'),
-  }));
-  const requested = requestColumns(request.columns).map(({ from }) => from);
-  const writer = await TableWriter.create(connection, 'spine_records', [
-    { name: 'row_id', type: VARCHAR },
-    { name: 't', type: BIGINT },
-    { name: 'partition', type: INTEGER },
-    { name: 'offset', type: BIGINT },
-    ...entities.map(({ name }) => ({ name: entityColumn(request.plan, name), type: INTEGER })),
-    ...requested.map((_, index) => ({ name: `request_${index}`, type: DOUBLE })),
-  ]);
-  const from = request.fromMicros === 0 ? -Infinity : request.fromMicros;
-  const to = request.toMicros === 0 ? Infinity : request.toMicros;
-  return {
-    stream: spine.stream,
-    sources: [...entities, ...requested].map(({ source }) => source),
-    close: () => writer.close(),
-    take: ({ key, eventTime, partition, offset, fields }) => {
-      if (eventTime < from || eventTime >= to) return;
-      writer.write([
-        key,
-        BigInt(eventTime),
-        partition,
-        BigInt(offset),
-        ...entities.map(({ name, expression }) => {
-          const entity = entityKeyOf(expression(fields));
-          return entity === undefined ? null : (ids.get(name)?.idOf(entity) ?? null);
-        }),
-        ...requested.map(({ expression }) => asNumber(expression(fields)) ?? null),
-      ]);
-    },
-  };
 }
 
 async function labelTaker(connection: DuckDBConnection, plan: TrainingPlan): Promise<Taker> {
@@ -251,39 +132,16 @@ async function chooseSpine(connection: DuckDBConnection, request: TrainingSetReq
   };
 }
 
-/** Makes `features`: a row for each row of the spine, columns v0, v1, … in the order of the joined views' features. */
-async function joinInto(connection: DuckDBConnection, joined: readonly JoinedView[]): Promise<void> {
-  const count = joined.reduce((sum, { features }) => sum + features.length, 0);
-  const writer = await TableWriter.create(connection, 'features', [
-    { name: 'idx', type: INTEGER },
-    ...Array.from({ length: count }, (_, index) => ({ name: `v${index}`, type: DOUBLE })),
-  ]);
-  if (count > 0) {
-    await joinFeatures(connection, 'spine', joined, (idx, values) =>
-      writer.write([idx, ...values.map((value) => (Number.isNaN(value) ? null : value))]),
-    );
-  }
-  writer.close();
-}
-
 async function write(
   connection: DuckDBConnection,
   columns: readonly TrainingColumn[],
   joined: readonly JoinedView[],
   path: string,
 ): Promise<void> {
-  const places = joined.flatMap(({ view, features }) => features.map((feature) => ({ view, feature })));
-  const requested: readonly TrainingColumn[] = requestColumns(columns);
-  const select = columns.map((column) => {
-    const { from } = column;
-    const alias = identifier(column.name);
-    if (from.kind === 'request') return `request_${requested.indexOf(column)} AS ${alias}`;
-    return `v${places.findIndex(({ view, feature }) => view === from.view && feature === from.feature)} AS ${alias}`;
-  });
-  const features = places.length > 0 ? 'LEFT JOIN features USING (idx)' : '';
+  const { select, from } = columnsSql(columns, joined);
   // One thread writes row groups in order: the same rows give the same bytes.
   await connection.run('SET threads = 1');
   await connection.run(`
-    COPY (SELECT row_id, t AS event_time, label, ${select.join(', ')} FROM spine ${features} ORDER BY idx)
+    COPY (SELECT row_id, event_time, label, ${select.join(', ')} FROM ${from} ORDER BY idx)
     TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)`);
 }

@@ -15,7 +15,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { newestDatasets } from '../database/jobs.repository';
 import type { CompiledView } from '../domain/feature-view';
-import { resolveColumns, type TrainingColumn } from '../domain/training-columns';
+import { resolveColumns, viewsOf, type TrainingColumn } from '../domain/training-columns';
 import type { FeatureStoreSettings } from '../feature-store.config';
 import { openDataset, type Dataset } from '../history/dataset';
 import { TableWriter, withDuckDb } from '../history/duckdb';
@@ -41,7 +41,7 @@ export class CheckServingSkew {
 
   async run(endpoint: string): Promise<CheckServingSkewResponse> {
     const columns = this.columnsOf(endpoint);
-    const views = [...new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])))];
+    const views = viewsOf(columns);
     const datasets = await this.datasetsOf(views);
     const complete = Math.min(
       Infinity,

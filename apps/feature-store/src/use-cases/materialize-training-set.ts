@@ -10,12 +10,25 @@ import { canonicalJson, type TrainingPlan } from '@headrace/definitions';
 import { Inject, Injectable, Optional, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { finishJob, postponeJob, resultOf, takeJob, type MaterializationJob } from '../database/jobs.repository';
-import type { CompiledView } from '../domain/feature-view';
-import { describeSource, resolveColumns, type Fault, type TrainingColumn } from '../domain/training-columns';
+import {
+  contentsOf,
+  describeSource,
+  resolveColumns,
+  viewsOf,
+  type Fault,
+  type TrainingColumn,
+} from '../domain/training-columns';
 import { materializationSeconds } from '../feature-store-metrics';
 import type { FeatureStoreSettings } from '../feature-store.config';
 import { openDataset, type Dataset } from '../history/dataset';
-import { COMPILED_JOIN, JOIN_PROGRAM, joinInThread, type JoinAnswer, type JoinProgram } from '../history/join-thread';
+import {
+  COMPILED_JOIN,
+  JOIN_PROGRAM,
+  joinTrainingSet,
+  type JoinAnswer,
+  type JoinProgram,
+} from '../history/join-thread';
+import type { TrainingSet } from '../history/training-set';
 import { KnownViews } from '../known-views';
 import { completeUntil } from './source-completeness';
 
@@ -138,7 +151,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
     }
     const { JOIN_MEMORY_LIMIT: memoryLimit, JOIN_THREADS: threads, HEADRACE_ARTIFACTS: artifacts } = this.settings;
     const found = performance.now();
-    const answer = await joinInThread(this.program, {
+    const answer = await joinTrainingSet(this.program, {
       plan,
       views: viewsOf(resolved.columns).map(({ definition, version }) => ({ definition, version })),
       datasets,
@@ -168,7 +181,7 @@ export class MaterializeTrainingSet implements OnApplicationBootstrap {
 function messageOf(
   request: TrainingRequested,
   columns: readonly TrainingColumn[],
-  { set, artifact }: Extract<JoinAnswer, { kind: 'materialized' }>,
+  { set, artifact }: Extract<JoinAnswer<TrainingSet>, { kind: 'materialized' }>,
 ): FeaturesMaterialized {
   return {
     runId: request.runId,
@@ -182,15 +195,6 @@ function messageOf(
     maxEventTimeMicros: set.maxEventTimeMicros,
     rowsWithoutLabel: set.rowsWithoutLabel,
   };
-}
-
-function viewsOf(columns: readonly TrainingColumn[]): CompiledView[] {
-  return [...new Set(columns.flatMap(({ from }) => (from.kind === 'view' ? [from.view] : [])))];
-}
-
-/** "<name>@<content hash>" of each. */
-function contentsOf(columns: readonly TrainingColumn[]): string[] {
-  return viewsOf(columns).map(({ name, version }) => `${name}@${version}`);
 }
 
 /** Everything that a training set is a function of. */

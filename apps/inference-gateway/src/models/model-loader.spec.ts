@@ -5,6 +5,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactStore } from '@headrace/artifacts';
+import { inspectOnnx } from '@headrace/scoring';
 import { flightColumns, packed } from '../../test/builders';
 import { compilePrograms, fixtures, type CompiledPrograms } from '../../test/compiled-programs';
 import type { WantedVersion } from '../domain/deployment';

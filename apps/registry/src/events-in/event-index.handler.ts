@@ -1,8 +1,10 @@
 import { events } from '@headrace/contracts';
 import type { EventRef } from '@headrace/contracts/proto/common/v1/common';
 import type {
+  DatasetScored,
   FeatureMaterializationFailed,
   FeaturesMaterialized,
+  ScoringFailed,
 } from '@headrace/contracts/proto/features/v1/features_events';
 import type { DeploymentActivated, ModelLoadFailed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type {
@@ -65,6 +67,16 @@ export class EventIndexHandler {
     received: ReceivedEvent<FeatureMaterializationFailed>[],
     transaction: Transaction,
   ): Promise<void> {
+    return this.keep(received, transaction);
+  }
+
+  @OnEventBatch(events.DatasetScored, options)
+  onDatasetScored(received: ReceivedEvent<DatasetScored>[], transaction: Transaction): Promise<void> {
+    return this.keep(received, transaction);
+  }
+
+  @OnEventBatch(events.ScoringFailed, options)
+  onScoringFailed(received: ReceivedEvent<ScoringFailed>[], transaction: Transaction): Promise<void> {
     return this.keep(received, transaction);
   }
 

@@ -12,6 +12,8 @@ import {
   type ListEndpointsResponse,
   type StartRolloutRequest,
   type StartRolloutResponse,
+  type StartScoringRequest,
+  type StartScoringResponse,
   type ListVersionsRequest,
   type ListVersionsResponse,
   type ModelVersion,
@@ -32,6 +34,7 @@ import { gatesOf, trainedOf, VersionsRepository } from '../database/versions.rep
 import { ControlRollout } from '../use-cases/control-rollout';
 import { gateResult } from '../use-cases/register-version';
 import { StartRollout } from '../use-cases/start-rollout';
+import { StartScoring } from '../use-cases/start-scoring';
 import { WaiveGates, WAIVER_ROLE } from '../use-cases/waive-gates';
 
 const DEFAULT_AUDIT_LIMIT = 100;
@@ -48,6 +51,7 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
     private readonly waive: WaiveGates,
     private readonly control: ControlRollout,
     private readonly start: StartRollout,
+    private readonly scoring: StartScoring,
   ) {}
 
   asService(): GrpcService {
@@ -58,6 +62,7 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
       listEndpoints: 'authenticated',
       controlRollout: ['operator'],
       startRollout: ['operator'],
+      startScoring: ['operator', 'data-scientist'],
       listAuditEntries: 'authenticated',
       traceEvent: 'authenticated',
     });
@@ -96,6 +101,10 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
 
   startRollout(request: StartRolloutRequest, context: CallContext): Promise<StartRolloutResponse> {
     return this.start.run(request, subjectOf(context));
+  }
+
+  startScoring(request: StartScoringRequest, context: CallContext): Promise<StartScoringResponse> {
+    return this.scoring.run(request, subjectOf(context));
   }
 
   async listAuditEntries({ afterSequence, limit }: ListAuditEntriesRequest): Promise<ListAuditEntriesResponse> {

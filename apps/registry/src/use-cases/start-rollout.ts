@@ -2,14 +2,14 @@ import { DomainError } from '@headrace/contracts';
 import { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { StartRolloutRequest, StartRolloutResponse } from '@headrace/contracts/proto/registry/v1/registry_service';
 import { DefinitionReader } from '@headrace/definition-store';
-import { UNIT_OF_WORK, type Transaction, type UnitOfWork } from '@headrace/messaging';
+import { UNIT_OF_WORK, type UnitOfWork } from '@headrace/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { EndpointsRepository } from '../database/endpoints.repository';
-import type { ModelVersionRow } from '../database/version.table';
 import { VersionsRepository } from '../database/versions.repository';
 import { takeDecisionLock } from './decision-lock';
 import { requireReason } from './reason';
 import { RollOut } from './roll-out';
+import { validatedVersion } from './validated-version';
 
 /** An operator rolls a version out: the way to production of models whose promotion is manual, and back to older versions. */
 @Injectable()
@@ -30,7 +30,7 @@ export class StartRollout {
     const { model } = endpoint.definition.spec;
     const decision = await this.work.run(async (transaction) => {
       await takeDecisionLock(transaction);
-      const { state, validatedEvent } = await this.servable(transaction, model, version);
+      const { state, validatedEvent } = await validatedVersion(this.versions, transaction, model, version);
       const decider = { actor, reason, cause: validatedEvent };
       return this.rollOut.offer(transaction, endpoint, { version, byWaiver: state === 'waived' }, decider);
     });
@@ -47,21 +47,5 @@ export class StartRollout {
       waits: decision.kind === 'waits',
       desired: found?.desired ?? DeploymentChanged.fromPartial({ endpoint: name }),
     };
-  }
-
-  private async servable(
-    transaction: Transaction,
-    model: string,
-    version: number,
-  ): Promise<ModelVersionRow & { validatedEvent: NonNullable<ModelVersionRow['validatedEvent']> }> {
-    const row = await this.versions.find(transaction, model, version);
-    if (!row)
-      throw new DomainError('not-found', 'unknown_version', `version: model "${model}" has no version ${version}`);
-    const { validatedEvent } = row;
-    if (!validatedEvent) {
-      const message = `version ${version} of ${model} is ${row.state}: its gates must pass or be waived first`;
-      throw new DomainError('precondition', 'not_validated', message);
-    }
-    return { ...row, validatedEvent };
   }
 }

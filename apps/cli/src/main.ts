@@ -9,6 +9,7 @@ import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
 import { addReplayCommand } from './commands/replay';
 import { addRolloutCommand } from './commands/rollout';
+import { addScoreCommands } from './commands/score';
 import { runUp } from './commands/up';
 import { Clients, connect, explain } from './connection';
 import { runDemo } from './demo/run-demo';
@@ -234,6 +235,8 @@ program
   );
 
 addRolloutCommand(program, withClients);
+
+addScoreCommands(program, withClients);
 
 program
   .command('monitor <name>')

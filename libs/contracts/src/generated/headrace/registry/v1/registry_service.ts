@@ -2791,9 +2791,9 @@ export const RegistryServiceService = {
   },
   /**
    * Has a dataset version scored, off the path of requests: by an endpoint's champion, or by a validated version of a model.
-   * Role operator or data-scientist. The same job id again is answered as the first time; with other contents it is
-   * ALREADY_EXISTS. NOT_FOUND: endpoint, model or version. FAILED_PRECONDITION: nothing deployed, not validated, or a version
-   * without feature columns. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
+   * Role operator or data-scientist. The same job id again is answered as the first time. NOT_FOUND: endpoint, model or
+   * version. FAILED_PRECONDITION: nothing deployed, not validated, a version without feature columns, or the job id was given
+   * to something else before. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
    * The feature store's ListScoringJobs says how far it is.
    */
   startScoring: {
@@ -2848,9 +2848,9 @@ export interface RegistryServiceServer extends UntypedServiceImplementation {
   startRollout: handleUnaryCall<StartRolloutRequest, StartRolloutResponse>;
   /**
    * Has a dataset version scored, off the path of requests: by an endpoint's champion, or by a validated version of a model.
-   * Role operator or data-scientist. The same job id again is answered as the first time; with other contents it is
-   * ALREADY_EXISTS. NOT_FOUND: endpoint, model or version. FAILED_PRECONDITION: nothing deployed, not validated, or a version
-   * without feature columns. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
+   * Role operator or data-scientist. The same job id again is answered as the first time. NOT_FOUND: endpoint, model or
+   * version. FAILED_PRECONDITION: nothing deployed, not validated, a version without feature columns, or the job id was given
+   * to something else before. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
    * The feature store's ListScoringJobs says how far it is.
    */
   startScoring: handleUnaryCall<StartScoringRequest, StartScoringResponse>;
@@ -2962,9 +2962,9 @@ export interface RegistryServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Has a dataset version scored, off the path of requests: by an endpoint's champion, or by a validated version of a model.
-   * Role operator or data-scientist. The same job id again is answered as the first time; with other contents it is
-   * ALREADY_EXISTS. NOT_FOUND: endpoint, model or version. FAILED_PRECONDITION: nothing deployed, not validated, or a version
-   * without feature columns. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
+   * Role operator or data-scientist. The same job id again is answered as the first time. NOT_FOUND: endpoint, model or
+   * version. FAILED_PRECONDITION: nothing deployed, not validated, a version without feature columns, or the job id was given
+   * to something else before. INVALID_ARGUMENT: the stream is not the one that the version's plan has rows of.
    * The feature store's ListScoringJobs says how far it is.
    */
   startScoring(

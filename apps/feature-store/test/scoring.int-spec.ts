@@ -175,7 +175,14 @@ describe('scoring a dataset version, on the real Kafka and Postgres', () => {
 
   it('gives each row the features as of its own known time, and the score that the model gives it alone', async () => {
     const done = await ended(await ask());
-    expect(done).toMatchObject({ message: '', state: 'done', rows: 300, rowsScored: 300, rowsBeyondSources: 1, datasetVersion: 1 });
+    expect(done).toMatchObject({
+      message: '',
+      state: 'done',
+      rows: 300,
+      rowsScored: 300,
+      rowsBeyondSources: 1,
+      datasetVersion: 1,
+    });
     const { manifest, rows } = await scoresOf(done.manifest?.digest ?? '');
     expect(manifest).toMatchObject({ model: request.model, version: 3, dataset, rows: 300, rowsBeyondSources: 1 });
     expect(manifest.files.map((file) => file.rows)).toEqual([...Array<number>(18).fill(16), 12]);

@@ -1,3 +1,4 @@
+/** @jest-environment ./apps/inference-gateway/test/native-arrays-environment.cjs */
 import { join } from 'node:path';
 import type { ModelInferRequest, ModelInferResponse } from '@headrace/contracts/inference';
 import { unary } from '@headrace/grpc';
@@ -51,7 +52,13 @@ describe('a dataset version scored as a job, and the gateway', () => {
         id: '',
         parameters: {},
         inputs: [
-          { name: 'features', datatype: 'FP32', shape: [to - from, COLUMNS], parameters: {}, contents: undefined },
+          {
+            name: 'features',
+            datatype: 'FP32',
+            shape: [BigInt(to - from), BigInt(COLUMNS)],
+            parameters: {},
+            contents: undefined,
+          },
         ],
         outputs: [],
         rawInputContents: [Buffer.from(part.buffer, part.byteOffset, part.byteLength)],

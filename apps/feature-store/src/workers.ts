@@ -19,7 +19,6 @@ const PRUNE_ROWS = 20_000;
 @Injectable()
 export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly loops: readonly Repeating[];
-  private readonly stopping = new AbortController();
 
   constructor(
     @Inject(LOGGER) logger: Logger,
@@ -31,18 +30,18 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
     fillViews: FillViews,
     score: ScoreDataset,
   ) {
-    const loop = (name: string, pauseMs: number, work: () => Promise<unknown>): Repeating =>
+    const loop = (name: string, pauseMs: number, work: (signal: AbortSignal) => Promise<unknown>): Repeating =>
       new Repeating(
         pauseMs,
-        async () => void (await work()),
+        async (signal) => void (await work(signal)),
         (error) => logger.error({ err: error, worker: name }, 'a worker failed, it tries again'),
       );
     this.loops = [
       loop('materialize', JOBS_PAUSE_MS, () =>
         exclusively(source, 'materialize', false, (queries) => materialize.next(queries)),
       ),
-      loop('score', JOBS_PAUSE_MS, () =>
-        exclusively(source, 'score', false, (queries) => score.next(queries, this.stopping.signal)),
+      loop('score', JOBS_PAUSE_MS, (signal) =>
+        exclusively(source, 'score', false, (queries) => score.next(queries, signal)),
       ),
       loop('fill views', FILL_PAUSE_MS, () => exclusively(source, 'fill', false, () => fillViews.run())),
       loop('prune', PRUNE_PAUSE_MS, () => exclusively(source, 'prune', false, () => this.prune())),
@@ -55,7 +54,6 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopping.abort();
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 

@@ -1,21 +1,23 @@
-// headrace replay: runs the service's own program in replay mode and shows what it tells.
+// headrace replay <service>: runs the service's own program in replay mode and shows what it tells. The other form, with
+// --endpoint, is in replay-version.ts; what belongs to one form is refused in the other.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReplaySummary } from '@headrace/messaging';
 import type { ReplayResult } from '@headrace/service-kit';
 import { installationFolders } from '@headrace/embedded';
-import type { Command } from 'commander';
-import { readSystemFile } from '../connection';
+import { InvalidArgumentError, type Command } from 'commander';
+import { readSystemFile, type Clients } from '../connection';
 import { SERVICES } from '../local/system';
 import { printRows } from '../output';
+import { replayVersion, type ReplayVersionOptions } from './replay-version';
 
 interface ReplayOptions {
   readonly group?: string;
   readonly into?: string;
   readonly fromTime?: string;
   readonly fromOffset: readonly string[];
-  readonly to: string;
+  readonly to?: string;
   readonly dryRun: boolean;
   readonly compare: boolean;
   readonly replace: boolean;
@@ -23,28 +25,87 @@ interface ReplayOptions {
   readonly json: boolean;
 }
 
-export function addReplayCommand(program: Command): void {
+type Options = ReplayOptions & Omit<ReplayVersionOptions, 'endpoint'> & { readonly endpoint?: string };
+
+/** Options that only one of the forms has, as they are written. */
+const OF_SERVICES = ['group', 'into', 'fromOffset', 'dryRun', 'compare', 'replace', 'drop'] as const;
+const OF_VERSIONS = ['version', 'since', 'slice', 'includeTraining', 'atLeast'] as const;
+
+const EXAMPLES = `
+Two forms:
+  headrace replay monitoring --compare
+      the state of a service once more from the log
+  headrace replay --endpoint late-arrival --version 3 --since 7d --slice origin
+      what version 3 would have answered to the requests of the last seven days whose labels have come
+  headrace replay --endpoint late-arrival --version 3 --since 7d --at-least 0
+      as a gate: exit code 2 unless it is surely no worse`;
+
+export function addReplayCommand(
+  program: Command,
+  withClients: (work: (clients: Clients) => Promise<void>) => Promise<void>,
+): void {
+  const several = (one: string, all: readonly string[]): readonly string[] => [...all, one];
   program
-    .command('replay <service>')
-    .description('rebuild the state of a service from the log in a schema of its own; nothing is published')
+    .command('replay [service]')
+    .description(
+      'rebuild the state of a service from the log, in a schema of its own; or, with --endpoint, ask a version what it ' +
+        'would have answered to past requests. Nothing is published',
+    )
+    .option('--from-time <time>', 'service: events written since; endpoint: requests as of this time and later')
+    .option('--to <time>', 'service: events written before this time, or now; endpoint: requests as of earlier times')
+    .option('--json', '', false)
+    .optionsGroup('Of a service:')
     .option('--group <group>', 'consumer group; needed when the service has several that can be replayed')
     .option('--into <schema>', 'default: <service>_replay')
-    .option('--from-time <time>', 'events written at or after this time (2026-01-31T12:00:00Z); default: all')
-    .option(
-      '--from-offset <topic:partition:offset>',
-      'where a partition begins; may be repeated',
-      (one: string, all: readonly string[]) => [...all, one],
-      [],
-    )
-    .option('--to <time>', 'events written before this time, or now', 'now')
+    .option('--from-offset <topic:partition:offset>', 'where a partition begins; may be repeated', several, [])
     .option('--dry-run', 'show what would be read', false)
     .option('--compare', 'with the state of the running service; exit code 2 when it differs', false)
     .option('--replace', 'an earlier replay in this schema goes', false)
     .option('--drop', 'the schema goes at the end', false)
-    .option('--json', '', false)
-    .action(async (service: string, options: ReplayOptions) => {
-      process.exitCode = await replay(service, options);
+    .optionsGroup('Of an endpoint:')
+    .option('--endpoint <name>', 'whose past requests')
+    .option('--version <n>', 'any registered version of its model, also one that failed its gates', whole)
+    .option('--since <duration>', 'such as 7d: so long before the newest labelled request')
+    .option('--slice <name>', 'report by an entity, a request field or a feature, too; may be repeated', several, [])
+    .option('--include-training', 'also requests of the time that the version was trained on', false)
+    .option('--at-least <improvement>', 'exit code 2 unless the improvement is surely this or more', decimal)
+    .addHelpText('after', EXAMPLES)
+    .action(async (service: string | undefined, options: Options) => {
+      const { endpoint } = options;
+      if ((service === undefined) === (endpoint === undefined)) {
+        throw new Error('expected either a service whose state is rebuilt, or --endpoint <name> (see replay --help)');
+      }
+      if (service !== undefined) {
+        refuse(options, OF_VERSIONS, 'replay --endpoint <name>');
+        process.exitCode = await replay(service, options);
+        return;
+      }
+      refuse(options, OF_SERVICES, 'replay <service>');
+      await withClients(async (clients) => {
+        process.exitCode = await replayVersion(clients, { ...options, endpoint: endpoint ?? '' });
+      });
     });
+}
+
+function refuse(options: Options, names: readonly (keyof Options)[], form: string): void {
+  const given = names.filter((name) => {
+    const value = options[name];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+  });
+  if (given.length === 0) return;
+  const written = given.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  throw new Error(`${written.join(', ')}: only for "headrace ${form}"`);
+}
+
+function whole(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected 1, 2, 3 …');
+}
+
+function decimal(text: string): number {
+  const number = Number(text);
+  if (text.trim() !== '' && Number.isFinite(number)) return number;
+  throw new InvalidArgumentError('expected a number.');
 }
 
 async function replay(service: string, options: ReplayOptions): Promise<number> {
@@ -61,7 +122,7 @@ async function replay(service: string, options: ReplayOptions): Promise<number> 
 }
 
 function argumentsOf(options: ReplayOptions): string[] {
-  const { group, into, fromTime, fromOffset, to } = options;
+  const { group, into, fromTime, fromOffset, to = 'now' } = options;
   const flags = ['dryRun', 'compare', 'replace', 'drop'] as const;
   const names = { dryRun: '--dry-run', compare: '--compare', replace: '--replace', drop: '--drop' };
   return [

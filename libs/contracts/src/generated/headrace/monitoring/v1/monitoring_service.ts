@@ -75,6 +75,68 @@ export interface CompareVersionsResponse {
   sameRows: boolean;
 }
 
+export interface ReplayVersionRequest {
+  endpoint: string;
+  /** Of the endpoint's model: also one that failed its gates. */
+  version: number;
+  /** Requests with as-of time in [from, to); 0: open. */
+  fromEventTimeMicros: number;
+  toEventTimeMicros: number;
+  /** In place of from: so long before the newest labelled request of the range. */
+  sinceMicros: number;
+  /** Entities, request fields or features by whose values the rows are reported too; at most 5. */
+  slices: string[];
+  /** Also requests of the time that the version was trained on, which flatter it. Default: they are left out. */
+  includeTraining: boolean;
+}
+
+export interface ReplayVersionResponse {
+  model: string;
+  version: number;
+  /** As-of times of the first and the last row. */
+  firstEventTimeMicros: number;
+  lastEventTimeMicros: number;
+  /** Left out: not after the event times of the version's training rows. */
+  rowsInTraining: number;
+  /** brier or squared_error: the loss of the improvement. */
+  loss: string;
+  overall:
+    | ReplayedGroup
+    | undefined;
+  /** In the order of the slices; the largest first, those of fewer than 30 rows left out. */
+  groups: ReplayedGroup[];
+  /** Groups beyond 50 of a slice, or of too few rows. */
+  groupsLeftOut: number;
+}
+
+/** Both measured on the same rows, with 95 % intervals. */
+export interface ReplayedGroup {
+  /** Empty for all rows. */
+  slice: string;
+  value: string;
+  rows: number;
+  /** What was answered, by whichever version. */
+  served: { [key: string]: Estimate };
+  /** What the version would have answered. */
+  replayed: { [key: string]: Estimate };
+  /**
+   * Mean of loss as served − loss as replayed: positive is better. The interval is of blocks of event time and valid
+   * however often one looks (as that of a rollout); infinite while there are too few blocks.
+   */
+  improvement: Estimate | undefined;
+  blocks: number;
+}
+
+export interface ReplayedGroup_ServedEntry {
+  key: string;
+  value: Estimate | undefined;
+}
+
+export interface ReplayedGroup_ReplayedEntry {
+  key: string;
+  value: Estimate | undefined;
+}
+
 function createBaseGetMonitorRequest(): GetMonitorRequest {
   return { monitor: "", lastWindows: 0 };
 }
@@ -914,6 +976,821 @@ export const CompareVersionsResponse: MessageFns<CompareVersionsResponse> = {
   },
 };
 
+function createBaseReplayVersionRequest(): ReplayVersionRequest {
+  return {
+    endpoint: "",
+    version: 0,
+    fromEventTimeMicros: 0,
+    toEventTimeMicros: 0,
+    sinceMicros: 0,
+    slices: [],
+    includeTraining: false,
+  };
+}
+
+export const ReplayVersionRequest: MessageFns<ReplayVersionRequest> = {
+  encode(message: ReplayVersionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.endpoint !== "") {
+      writer.uint32(10).string(message.endpoint);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int64(message.version);
+    }
+    if (message.fromEventTimeMicros !== 0) {
+      writer.uint32(24).int64(message.fromEventTimeMicros);
+    }
+    if (message.toEventTimeMicros !== 0) {
+      writer.uint32(32).int64(message.toEventTimeMicros);
+    }
+    if (message.sinceMicros !== 0) {
+      writer.uint32(40).int64(message.sinceMicros);
+    }
+    for (const v of message.slices) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.includeTraining !== false) {
+      writer.uint32(56).bool(message.includeTraining);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayVersionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayVersionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromEventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.toEventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sinceMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.slices.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.includeTraining = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayVersionRequest {
+    return {
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      fromEventTimeMicros: isSet(object.fromEventTimeMicros)
+        ? globalThis.Number(object.fromEventTimeMicros)
+        : isSet(object.from_event_time_micros)
+        ? globalThis.Number(object.from_event_time_micros)
+        : 0,
+      toEventTimeMicros: isSet(object.toEventTimeMicros)
+        ? globalThis.Number(object.toEventTimeMicros)
+        : isSet(object.to_event_time_micros)
+        ? globalThis.Number(object.to_event_time_micros)
+        : 0,
+      sinceMicros: isSet(object.sinceMicros)
+        ? globalThis.Number(object.sinceMicros)
+        : isSet(object.since_micros)
+        ? globalThis.Number(object.since_micros)
+        : 0,
+      slices: globalThis.Array.isArray(object?.slices) ? object.slices.map((e: any) => globalThis.String(e)) : [],
+      includeTraining: isSet(object.includeTraining)
+        ? globalThis.Boolean(object.includeTraining)
+        : isSet(object.include_training)
+        ? globalThis.Boolean(object.include_training)
+        : false,
+    };
+  },
+
+  toJSON(message: ReplayVersionRequest): unknown {
+    const obj: any = {};
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.fromEventTimeMicros !== 0) {
+      obj.fromEventTimeMicros = Math.round(message.fromEventTimeMicros);
+    }
+    if (message.toEventTimeMicros !== 0) {
+      obj.toEventTimeMicros = Math.round(message.toEventTimeMicros);
+    }
+    if (message.sinceMicros !== 0) {
+      obj.sinceMicros = Math.round(message.sinceMicros);
+    }
+    if (message.slices?.length) {
+      obj.slices = message.slices;
+    }
+    if (message.includeTraining !== false) {
+      obj.includeTraining = message.includeTraining;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayVersionRequest>): ReplayVersionRequest {
+    return ReplayVersionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayVersionRequest>): ReplayVersionRequest {
+    const message = createBaseReplayVersionRequest();
+    message.endpoint = object.endpoint ?? "";
+    message.version = object.version ?? 0;
+    message.fromEventTimeMicros = object.fromEventTimeMicros ?? 0;
+    message.toEventTimeMicros = object.toEventTimeMicros ?? 0;
+    message.sinceMicros = object.sinceMicros ?? 0;
+    message.slices = object.slices?.map((e) => e) || [];
+    message.includeTraining = object.includeTraining ?? false;
+    return message;
+  },
+};
+
+function createBaseReplayVersionResponse(): ReplayVersionResponse {
+  return {
+    model: "",
+    version: 0,
+    firstEventTimeMicros: 0,
+    lastEventTimeMicros: 0,
+    rowsInTraining: 0,
+    loss: "",
+    overall: undefined,
+    groups: [],
+    groupsLeftOut: 0,
+  };
+}
+
+export const ReplayVersionResponse: MessageFns<ReplayVersionResponse> = {
+  encode(message: ReplayVersionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int64(message.version);
+    }
+    if (message.firstEventTimeMicros !== 0) {
+      writer.uint32(24).int64(message.firstEventTimeMicros);
+    }
+    if (message.lastEventTimeMicros !== 0) {
+      writer.uint32(32).int64(message.lastEventTimeMicros);
+    }
+    if (message.rowsInTraining !== 0) {
+      writer.uint32(40).int64(message.rowsInTraining);
+    }
+    if (message.loss !== "") {
+      writer.uint32(50).string(message.loss);
+    }
+    if (message.overall !== undefined) {
+      ReplayedGroup.encode(message.overall, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.groups) {
+      ReplayedGroup.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.groupsLeftOut !== 0) {
+      writer.uint32(72).int64(message.groupsLeftOut);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayVersionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayVersionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.firstEventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lastEventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rowsInTraining = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.loss = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.overall = ReplayedGroup.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.groups.push(ReplayedGroup.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.groupsLeftOut = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayVersionResponse {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      firstEventTimeMicros: isSet(object.firstEventTimeMicros)
+        ? globalThis.Number(object.firstEventTimeMicros)
+        : isSet(object.first_event_time_micros)
+        ? globalThis.Number(object.first_event_time_micros)
+        : 0,
+      lastEventTimeMicros: isSet(object.lastEventTimeMicros)
+        ? globalThis.Number(object.lastEventTimeMicros)
+        : isSet(object.last_event_time_micros)
+        ? globalThis.Number(object.last_event_time_micros)
+        : 0,
+      rowsInTraining: isSet(object.rowsInTraining)
+        ? globalThis.Number(object.rowsInTraining)
+        : isSet(object.rows_in_training)
+        ? globalThis.Number(object.rows_in_training)
+        : 0,
+      loss: isSet(object.loss) ? globalThis.String(object.loss) : "",
+      overall: isSet(object.overall) ? ReplayedGroup.fromJSON(object.overall) : undefined,
+      groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => ReplayedGroup.fromJSON(e)) : [],
+      groupsLeftOut: isSet(object.groupsLeftOut)
+        ? globalThis.Number(object.groupsLeftOut)
+        : isSet(object.groups_left_out)
+        ? globalThis.Number(object.groups_left_out)
+        : 0,
+    };
+  },
+
+  toJSON(message: ReplayVersionResponse): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.firstEventTimeMicros !== 0) {
+      obj.firstEventTimeMicros = Math.round(message.firstEventTimeMicros);
+    }
+    if (message.lastEventTimeMicros !== 0) {
+      obj.lastEventTimeMicros = Math.round(message.lastEventTimeMicros);
+    }
+    if (message.rowsInTraining !== 0) {
+      obj.rowsInTraining = Math.round(message.rowsInTraining);
+    }
+    if (message.loss !== "") {
+      obj.loss = message.loss;
+    }
+    if (message.overall !== undefined) {
+      obj.overall = ReplayedGroup.toJSON(message.overall);
+    }
+    if (message.groups?.length) {
+      obj.groups = message.groups.map((e) => ReplayedGroup.toJSON(e));
+    }
+    if (message.groupsLeftOut !== 0) {
+      obj.groupsLeftOut = Math.round(message.groupsLeftOut);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayVersionResponse>): ReplayVersionResponse {
+    return ReplayVersionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayVersionResponse>): ReplayVersionResponse {
+    const message = createBaseReplayVersionResponse();
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.firstEventTimeMicros = object.firstEventTimeMicros ?? 0;
+    message.lastEventTimeMicros = object.lastEventTimeMicros ?? 0;
+    message.rowsInTraining = object.rowsInTraining ?? 0;
+    message.loss = object.loss ?? "";
+    message.overall = (object.overall !== undefined && object.overall !== null)
+      ? ReplayedGroup.fromPartial(object.overall)
+      : undefined;
+    message.groups = object.groups?.map((e) => ReplayedGroup.fromPartial(e)) || [];
+    message.groupsLeftOut = object.groupsLeftOut ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplayedGroup(): ReplayedGroup {
+  return { slice: "", value: "", rows: 0, served: {}, replayed: {}, improvement: undefined, blocks: 0 };
+}
+
+export const ReplayedGroup: MessageFns<ReplayedGroup> = {
+  encode(message: ReplayedGroup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slice !== "") {
+      writer.uint32(10).string(message.slice);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(24).int64(message.rows);
+    }
+    globalThis.Object.entries(message.served).forEach(([key, value]: [string, Estimate]) => {
+      ReplayedGroup_ServedEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    globalThis.Object.entries(message.replayed).forEach(([key, value]: [string, Estimate]) => {
+      ReplayedGroup_ReplayedEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    if (message.improvement !== undefined) {
+      Estimate.encode(message.improvement, writer.uint32(50).fork()).join();
+    }
+    if (message.blocks !== 0) {
+      writer.uint32(56).int64(message.blocks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayedGroup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayedGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slice = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = ReplayedGroup_ServedEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.served[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = ReplayedGroup_ReplayedEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.replayed[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.improvement = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.blocks = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayedGroup {
+    return {
+      slice: isSet(object.slice) ? globalThis.String(object.slice) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      served: isObject(object.served)
+        ? (globalThis.Object.entries(object.served) as [string, any][]).reduce(
+          (acc: { [key: string]: Estimate }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: Estimate.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      replayed: isObject(object.replayed)
+        ? (globalThis.Object.entries(object.replayed) as [string, any][]).reduce(
+          (acc: { [key: string]: Estimate }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: Estimate.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      improvement: isSet(object.improvement) ? Estimate.fromJSON(object.improvement) : undefined,
+      blocks: isSet(object.blocks) ? globalThis.Number(object.blocks) : 0,
+    };
+  },
+
+  toJSON(message: ReplayedGroup): unknown {
+    const obj: any = {};
+    if (message.slice !== "") {
+      obj.slice = message.slice;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.served) {
+      const entries = globalThis.Object.entries(message.served) as [string, Estimate][];
+      if (entries.length > 0) {
+        obj.served = {};
+        entries.forEach(([k, v]) => {
+          obj.served[k] = Estimate.toJSON(v);
+        });
+      }
+    }
+    if (message.replayed) {
+      const entries = globalThis.Object.entries(message.replayed) as [string, Estimate][];
+      if (entries.length > 0) {
+        obj.replayed = {};
+        entries.forEach(([k, v]) => {
+          obj.replayed[k] = Estimate.toJSON(v);
+        });
+      }
+    }
+    if (message.improvement !== undefined) {
+      obj.improvement = Estimate.toJSON(message.improvement);
+    }
+    if (message.blocks !== 0) {
+      obj.blocks = Math.round(message.blocks);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayedGroup>): ReplayedGroup {
+    return ReplayedGroup.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayedGroup>): ReplayedGroup {
+    const message = createBaseReplayedGroup();
+    message.slice = object.slice ?? "";
+    message.value = object.value ?? "";
+    message.rows = object.rows ?? 0;
+    message.served = (globalThis.Object.entries(object.served ?? {}) as [string, Estimate][]).reduce(
+      (acc: { [key: string]: Estimate }, [key, value]: [string, Estimate]) => {
+        if (value !== undefined) {
+          acc[key] = Estimate.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.replayed = (globalThis.Object.entries(object.replayed ?? {}) as [string, Estimate][]).reduce(
+      (acc: { [key: string]: Estimate }, [key, value]: [string, Estimate]) => {
+        if (value !== undefined) {
+          acc[key] = Estimate.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.improvement = (object.improvement !== undefined && object.improvement !== null)
+      ? Estimate.fromPartial(object.improvement)
+      : undefined;
+    message.blocks = object.blocks ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplayedGroup_ServedEntry(): ReplayedGroup_ServedEntry {
+  return { key: "", value: undefined };
+}
+
+export const ReplayedGroup_ServedEntry: MessageFns<ReplayedGroup_ServedEntry> = {
+  encode(message: ReplayedGroup_ServedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayedGroup_ServedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayedGroup_ServedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayedGroup_ServedEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? Estimate.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: ReplayedGroup_ServedEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = Estimate.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayedGroup_ServedEntry>): ReplayedGroup_ServedEntry {
+    return ReplayedGroup_ServedEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayedGroup_ServedEntry>): ReplayedGroup_ServedEntry {
+    const message = createBaseReplayedGroup_ServedEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReplayedGroup_ReplayedEntry(): ReplayedGroup_ReplayedEntry {
+  return { key: "", value: undefined };
+}
+
+export const ReplayedGroup_ReplayedEntry: MessageFns<ReplayedGroup_ReplayedEntry> = {
+  encode(message: ReplayedGroup_ReplayedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayedGroup_ReplayedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayedGroup_ReplayedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayedGroup_ReplayedEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? Estimate.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: ReplayedGroup_ReplayedEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = Estimate.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayedGroup_ReplayedEntry>): ReplayedGroup_ReplayedEntry {
+    return ReplayedGroup_ReplayedEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayedGroup_ReplayedEntry>): ReplayedGroup_ReplayedEntry {
+    const message = createBaseReplayedGroup_ReplayedEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
 export type MonitoringServiceService = typeof MonitoringServiceService;
 export const MonitoringServiceService = {
   /** Windows of one monitor, newest last, and what was decided. NOT_FOUND: unknown monitor. */
@@ -941,6 +1818,23 @@ export const MonitoringServiceService = {
       Buffer.from(CompareVersionsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CompareVersionsResponse => CompareVersionsResponse.decode(value),
   },
+  /**
+   * Past requests of an endpoint, whose labels have come since, scored by any registered version of its model from the
+   * features that were served, next to what was answered. Changes nothing and publishes nothing. Role operator or
+   * data-scientist. NOT_FOUND: no monitor watches the endpoint, or no such version. INVALID_ARGUMENT: range or slice.
+   * FAILED_PRECONDITION: no labelled requests, too many of them, features that were not served, a model that does not run.
+   * RESOURCE_EXHAUSTED: another replay runs.
+   */
+  replayVersion: {
+    path: "/headrace.monitoring.v1.MonitoringService/ReplayVersion" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReplayVersionRequest): Buffer => Buffer.from(ReplayVersionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReplayVersionRequest => ReplayVersionRequest.decode(value),
+    responseSerialize: (value: ReplayVersionResponse): Buffer =>
+      Buffer.from(ReplayVersionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReplayVersionResponse => ReplayVersionResponse.decode(value),
+  },
 } as const;
 
 export interface MonitoringServiceServer extends UntypedServiceImplementation {
@@ -951,6 +1845,14 @@ export interface MonitoringServiceServer extends UntypedServiceImplementation {
    * INVALID_ARGUMENT: unknown endpoint or an empty range.
    */
   compareVersions: handleUnaryCall<CompareVersionsRequest, CompareVersionsResponse>;
+  /**
+   * Past requests of an endpoint, whose labels have come since, scored by any registered version of its model from the
+   * features that were served, next to what was answered. Changes nothing and publishes nothing. Role operator or
+   * data-scientist. NOT_FOUND: no monitor watches the endpoint, or no such version. INVALID_ARGUMENT: range or slice.
+   * FAILED_PRECONDITION: no labelled requests, too many of them, features that were not served, a model that does not run.
+   * RESOURCE_EXHAUSTED: another replay runs.
+   */
+  replayVersion: handleUnaryCall<ReplayVersionRequest, ReplayVersionResponse>;
 }
 
 export interface MonitoringServiceClient extends Client {
@@ -988,6 +1890,28 @@ export interface MonitoringServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CompareVersionsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Past requests of an endpoint, whose labels have come since, scored by any registered version of its model from the
+   * features that were served, next to what was answered. Changes nothing and publishes nothing. Role operator or
+   * data-scientist. NOT_FOUND: no monitor watches the endpoint, or no such version. INVALID_ARGUMENT: range or slice.
+   * FAILED_PRECONDITION: no labelled requests, too many of them, features that were not served, a model that does not run.
+   * RESOURCE_EXHAUSTED: another replay runs.
+   */
+  replayVersion(
+    request: ReplayVersionRequest,
+    callback: (error: ServiceError | null, response: ReplayVersionResponse) => void,
+  ): ClientUnaryCall;
+  replayVersion(
+    request: ReplayVersionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReplayVersionResponse) => void,
+  ): ClientUnaryCall;
+  replayVersion(
+    request: ReplayVersionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReplayVersionResponse) => void,
   ): ClientUnaryCall;
 }
 

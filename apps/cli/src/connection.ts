@@ -25,9 +25,16 @@ function addressVariable(service: ServiceName): string {
   return `HEADRACE_${service.toUpperCase().replaceAll('-', '_')}_ADDRESS`;
 }
 
+/** The same for HTTP, such as HEADRACE_MONITORING_HTTP=http://host:port. */
+function httpVariable(service: ServiceName): string {
+  return addressVariable(service).replace(/_ADDRESS$/, '_HTTP');
+}
+
 export interface Connection {
   readonly kafka: () => string;
   readonly address: (service: ServiceName) => string;
+  /** Base URL of the service's HTTP. */
+  readonly http: (service: ServiceName) => string;
   readonly token: (role: 'operator' | 'approver') => string | undefined;
 }
 
@@ -57,6 +64,14 @@ export function connect(environment: NodeJS.ProcessEnv, system = readSystemFile(
         );
       }
       return address;
+    },
+    http: (service) => {
+      const variable = httpVariable(service);
+      const url = environment[variable] ?? system?.services[service].http;
+      if (url === undefined) {
+        throw new Error(`no running system found: start one with "npm run up", or set ${variable}=http://host:port`);
+      }
+      return url.replace(/\/+$/, '');
     },
     token: (role) => environment['HEADRACE_TOKEN'] ?? system?.credentials[role],
   };

@@ -3,6 +3,7 @@ import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
 import { positiveNumber } from './commands/arguments';
 import { addDlqCommands } from './commands/dlq';
+import { addLabelCommands } from './commands/label';
 import { addLogCommands } from './commands/log-commands';
 import { describeWindow } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
@@ -279,11 +280,13 @@ features
     }),
   );
 
+addLabelCommands(program);
+
 addLogCommands(program, withClients);
 
 addDlqCommands(program);
 
-addReplayCommand(program);
+addReplayCommand(program, withClients);
 
 program
   .command('audit')

@@ -9,27 +9,36 @@ import {
   definitionTables,
 } from '@headrace/definition-store';
 import { grpcService } from '@headrace/grpc';
-import { messagingMigrations, MessagingModule } from '@headrace/messaging';
+import { messagingMigrations, MessagingModule, openUpstreamWriter } from '@headrace/messaging';
 import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
+import { LabelQueue1765400000000 } from './database/migrations/1765400000000-label-queue';
+import { ModelVersions1765300000000 } from './database/migrations/1765300000000-model-versions';
 import { RolloutScores1765100000000 } from './database/migrations/1765100000000-rollout-scores';
 import { faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
+import { ModelVersionsHandler } from './events-in/model-versions.handler';
 import { ScoresHandler } from './events-in/scores.handler';
 import { VersionsHandler } from './events-in/versions.handler';
 import { MonitoringGrpc } from './grpc-in/monitoring.service';
 import type { MonitoringSettings } from './monitoring.config';
 import { RolloutMetrics, WindowMetrics } from './observe-decisions';
+import { LabellingController } from './http-in/labelling.controller';
 import { DecisionsTimer } from './timers/decisions.timer';
+import { LabelsTimer } from './timers/labels.timer';
 import { RolloutsTimer } from './timers/rollouts.timer';
 import { AnalyseRollout } from './use-cases/analyse-rollout';
+import { AnswerLabels } from './use-cases/answer-labels';
 import { CheckRollouts } from './use-cases/check-rollouts';
 import { CloseWindow } from './use-cases/close-window';
+import { KeepLabelQueue } from './use-cases/keep-label-queue';
+import { PublishAnswers, UPSTREAM_WRITER } from './use-cases/publish-answers';
 import { ReadProgress } from './use-cases/read-progress';
 import { RecordLabels } from './use-cases/record-labels';
 import { RecordPredictions } from './use-cases/record-predictions';
 import { ReferenceProfiles } from './use-cases/reference-profiles';
+import { ReplayVersion } from './use-cases/replay-version';
 import { RequestRetraining } from './use-cases/request-retraining';
 import { Watch } from './use-cases/watch';
 import { WatchedMonitors } from './watched-monitors';
@@ -41,8 +50,10 @@ const migrations = [
   ...definitionMigrations,
   CreateMonitoring1765000000000,
   RolloutScores1765100000000,
+  ModelVersions1765300000000,
+  LabelQueue1765400000000,
 ];
-const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler];
+const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [
   RecordPredictions,
   RecordLabels,
@@ -52,10 +63,23 @@ const useCases = [
   RequestRetraining,
   AnalyseRollout,
   CheckRollouts,
+  ReplayVersion,
+  KeepLabelQueue,
+  AnswerLabels,
+  PublishAnswers,
   Watch,
 ];
 const metrics = [WindowMetrics, RolloutMetrics];
-const timers = [DecisionsTimer, RolloutsTimer];
+const timers = [DecisionsTimer, RolloutsTimer, LabelsTimer];
+const httpIn = [LabellingController];
+
+/** Answers of people go where upstream systems write. */
+const upstreamWriter = {
+  provide: UPSTREAM_WRITER,
+  inject: [SETTINGS, LOGGER],
+  useFactory: (settings: MonitoringSettings, logger: Logger) =>
+    openUpstreamWriter(settings.KAFKA_BROKERS.split(','), 'monitoring-labelling', logger),
+};
 
 const grpc = {
   provide: MONITORING_GRPC,
@@ -64,12 +88,13 @@ const grpc = {
     grpcService<MonitoringServiceServer>(MonitoringServiceService, service, {
       getMonitor: 'authenticated',
       compareVersions: 'authenticated',
+      replayVersion: ['operator', 'data-scientist'],
     }),
 };
 
 @Module({
-  controllers: eventsIn,
-  providers: [WatchedMonitors, ...useCases, ...metrics, ...timers, MonitoringGrpc, grpc],
+  controllers: [...eventsIn, ...httpIn],
+  providers: [WatchedMonitors, ...useCases, ...metrics, ...timers, upstreamWriter, MonitoringGrpc, grpc],
   exports: [MONITORING_GRPC],
 })
 class MonitoringCoreModule {}

@@ -1,5 +1,6 @@
 // The whole service on the real Kafka and Postgres, and the world around it: what other services would publish.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactStore } from '@headrace/artifacts';
@@ -19,6 +20,7 @@ import {
   type LogReader,
   type ReceivedEvent,
 } from '@headrace/messaging';
+import type { ModelChild } from '@headrace/scoring';
 import {
   createLogger,
   createService,
@@ -28,13 +30,27 @@ import {
   type ReplayResult,
 } from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
-import type { INestApplication } from '@nestjs/common';
+import { Global, Module, type INestApplication } from '@nestjs/common';
 import { MonitoringGrpc } from '../src/grpc-in/monitoring.service';
 import { monitoringConfig } from '../src/monitoring.config';
 import { MonitoringModule } from '../src/monitoring.module';
 import { monitoringReplay } from '../src/monitoring.replay';
+import { MODEL_CHILD } from '../src/use-cases/replay-version';
 import { WatchedMonitors } from '../src/watched-monitors';
 import { FEATURES, type Case } from './builders';
+
+/** The model's process runs the sources, as the spec does. */
+const modelOfSources: ModelChild = {
+  script: join(__dirname, '../../../libs/scoring/src/model-child.ts'),
+  execArgv: ['--require', join(__dirname, '../../../libs/testing/jest/run-sources.cjs')],
+};
+
+@Global()
+@Module({ providers: [{ provide: MODEL_CHILD, useValue: modelOfSources }], exports: [MODEL_CHILD] })
+class ProgramOfSourcesModule {}
+
+@Module({})
+class RootModule {}
 
 /** A request that version 1 answered as champion. */
 function prediction(overrides: Partial<PredictionServed>): PredictionServed {
@@ -85,11 +101,24 @@ export function served(overrides: Partial<PredictionServed>): ReceivedEvent<Pred
   };
 }
 
+/** What dana, a data scientist, and vera, a viewer, show. */
+export const TOKENS = { dana: 'token-of-dana', vera: 'token-of-vera' } as const;
+
+function tokens(): object[] {
+  const roles = { dana: ['data-scientist'], vera: ['viewer'] };
+  return (['dana', 'vera'] as const).map((subject) => {
+    const sha256 = createHash('sha256').update(TOKENS[subject]).digest('hex');
+    return { sha256, subject, roles: roles[subject] };
+  });
+}
+
 /** A monitored endpoint of its own, on topics that all specs share. */
 export class MonitoringSystem {
   readonly name = uniqueName('late');
   readonly stream = uniqueName('arrivals');
   readonly heard: LogEvent[] = [];
+  /** Of the service's HTTP. */
+  url = '';
   private app!: INestApplication;
   private database!: TestDatabase;
   private folder!: string;
@@ -100,6 +129,7 @@ export class MonitoringSystem {
   async start(): Promise<void> {
     this.database = await createTestDatabase('monitoring');
     this.folder = await mkdtemp(join(tmpdir(), 'monitoring-'));
+    await writeFile(join(this.folder, 'tokens.json'), JSON.stringify(tokens()));
     await this.startService();
   }
 
@@ -108,11 +138,14 @@ export class MonitoringSystem {
       KAFKA_BROKERS: testKafkaBrokers().join(','),
       DATABASE_URL: this.database.url,
       HEADRACE_ARTIFACTS: this.folder,
+      HEADRACE_TOKENS_FILE: join(this.folder, 'tokens.json'),
     });
-    this.app = await createService(MonitoringModule, 'monitoring', settings, createLogger('monitoring', 'error'), {
+    const root = { module: RootModule, imports: [ProgramOfSourcesModule, MonitoringModule] };
+    this.app = await createService(root, 'monitoring', settings, createLogger('monitoring', 'error'), {
       transports: [KafkaEventServer],
     });
-    await this.app.init();
+    await this.app.listen(0, '127.0.0.1');
+    this.url = await this.app.getUrl();
     await this.app.startAllMicroservices();
     this.heard.length = 0;
     this.subscription = await this.app
@@ -227,6 +260,10 @@ export class MonitoringSystem {
         behaviour: undefined,
       },
     ]);
+  }
+
+  putModel(path: string): Promise<Artifact> {
+    return new ArtifactStore(this.folder).putFile(path, 'model.onnx');
   }
 
   putProfile(json: string): Promise<Artifact> {

@@ -1,6 +1,7 @@
 // The six kinds of documents that a user writes. The owner of each kind validates it with these schemas.
 import { z } from 'zod';
 import { EndpointSpec } from './endpoint';
+import { Labelling } from './labelling';
 import { Cel, Duration, Identifier, Name, TopicName } from './scalars';
 
 const Field = z.strictObject({
@@ -276,6 +277,7 @@ const MonitorSpec = z.strictObject({
       maximumPerDay: z.int().min(1).max(1_000).default(10),
     })
     .optional(),
+  labelling: Labelling.optional(),
 });
 
 export const API_VERSION = 'headrace.dev/v1';

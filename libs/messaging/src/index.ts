@@ -19,6 +19,7 @@ export { MessagingModule, type MessagingAsyncOptions } from './messaging.module'
 export { messagingMigrations } from './migrations';
 export { openDeadLetters, type DeadLetters, type RedriveRequest } from './open-dead-letters';
 export { openLogReader } from './open-log-reader';
+export { openUpstreamWriter, type UpstreamMessage, type UpstreamWriter } from './open-upstream-writer';
 export type { RedriveAction } from './redrive-command';
 export { defaultTuning, type MessagingOptions, type Tuning } from './options';
 export {

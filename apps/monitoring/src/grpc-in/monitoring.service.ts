@@ -5,8 +5,10 @@ import type {
   GetMonitorRequest,
   GetMonitorResponse,
   MonitoringServiceServer,
+  ReplayVersionRequest,
+  ReplayVersionResponse,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
-import type { UnaryMethods } from '@headrace/grpc';
+import type { CallContext, UnaryMethods } from '@headrace/grpc';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { readDecisions } from '../database/decisions.repository';
@@ -15,6 +17,7 @@ import { readCounters } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
 import { readLastWindows, summaryOf } from '../database/windows.repository';
 import { compareVersions } from '../domain/compare-versions';
+import { ReplayVersion } from '../use-cases/replay-version';
 import { WatchedMonitors } from '../watched-monitors';
 
 const MOST_WINDOWS = 1_000;
@@ -25,6 +28,7 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
 
   constructor(
     private readonly monitors: WatchedMonitors,
+    private readonly replay: ReplayVersion,
     source: DataSource,
   ) {
     this.queries = { query: (sql, parameters) => source.query(sql, parameters && [...parameters]) };
@@ -79,5 +83,9 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
       })),
       sameRows,
     };
+  }
+
+  replayVersion(request: ReplayVersionRequest, context: CallContext): Promise<ReplayVersionResponse> {
+    return this.replay.run(request, () => context.remainingMs());
   }
 }

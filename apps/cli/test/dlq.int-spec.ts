@@ -6,6 +6,7 @@ import { RefusingService } from './refusing-service';
 const connection: Connection = {
   kafka: () => testKafkaBrokers().join(','),
   address: () => '',
+  http: () => '',
   token: () => undefined,
 };
 

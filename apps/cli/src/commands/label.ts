@@ -48,7 +48,7 @@ export function addLabelCommands(program: Command): void {
     .requiredOption('--lease <id>', 'as "label next" gave it')
     .requiredOption(
       '--set <field=value>',
-      'numbers, true and false as such, everything else is text; may be repeated',
+      'numbers, true and false as such, everything else is text, as is what stands in "…"; may be repeated',
       (one: string, all: readonly string[] = []) => [...all, one],
     )
     .action(async (prediction: string, options: { readonly lease: string; readonly set: readonly string[] }) => {
@@ -103,6 +103,8 @@ function show(item: LeasedItem): void {
 function fieldOf(text: string): [string, FieldValue] {
   const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError(`"${text}": expected field=value.`);
+  const quoted = /^"(.*)"$/s.exec(value)?.[1];
+  if (quoted !== undefined) return [name, quoted];
   if (value === 'true' || value === 'false') return [name, value === 'true'];
   return [name, value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
 }

@@ -10,6 +10,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { readSystemFile, type Clients } from '../connection';
 import { SERVICES } from '../local/system';
 import { printRows } from '../output';
+import { positiveNumber } from './arguments';
 import { replayVersion, type ReplayVersionOptions } from './replay-version';
 
 interface ReplayOptions {
@@ -64,7 +65,7 @@ export function addReplayCommand(
     .option('--drop', 'the schema goes at the end', false)
     .optionsGroup('Of an endpoint:')
     .option('--endpoint <name>', 'whose past requests')
-    .option('--version <n>', 'any registered version of its model, also one that failed its gates', whole)
+    .option('--version <n>', 'any registered version of its model, also one that failed its gates', positiveNumber)
     .option('--since <duration>', 'such as 7d: so long before the newest labelled request')
     .option('--slice <name>', 'report by an entity, a request field or a feature, too; may be repeated', several, [])
     .option('--include-training', 'also requests of the time that the version was trained on', false)
@@ -95,11 +96,6 @@ function refuse(options: Options, names: readonly (keyof Options)[], form: strin
   if (given.length === 0) return;
   const written = given.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
   throw new Error(`${written.join(', ')}: only for "headrace ${form}"`);
-}
-
-function whole(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('expected 1, 2, 3 …');
 }
 
 function decimal(text: string): number {

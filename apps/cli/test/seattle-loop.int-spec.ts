@@ -1,16 +1,18 @@
 // The second example, of another kind: a regression with one entity and one record a day. Nothing of it is known to any
 // service but its definitions.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { parseDuration } from '@headrace/event-time';
 import { installationFolders, pythonCommand } from '@headrace/embedded';
-import { eventually } from '@headrace/testing';
+import { eventually, startOtlpCollector, type ExportedSpan, type OtlpCollector } from '@headrace/testing';
 import { applyDefinitions, loadDefinitions, waitUntilReady } from '../src/commands/apply';
 import type { Clients } from '../src/connection';
 import {
   meanAbsoluteError,
   microsOf,
   prepareSeattleWeather,
+  upstreamTrace,
   WeatherStation,
   type SeattleWeather,
 } from './seattle-weather';
@@ -29,6 +31,12 @@ if (python === undefined) {
   process.stderr.write('Skipped: the Seattle example needs the Python environment; run `node tools/install.mjs`\n');
 }
 
+/** An event's span has the beginning of the SHA-256 of its id. */
+function spanOfEvent(spans: readonly ExportedSpan[], eventId: string): ExportedSpan | undefined {
+  const spanId = createHash('sha256').update(eventId).digest('hex').slice(0, 16);
+  return spans.find((span) => span.spanId === spanId);
+}
+
 function findPython(): string | undefined {
   try {
     const command = pythonCommand();
@@ -42,8 +50,10 @@ function findPython(): string | undefined {
 (python === undefined ? describe.skip : describe)("tomorrow's maximum temperature in Seattle", () => {
   let system: WholeSystem;
   let clients: Clients;
+  let collector: OtlpCollector;
   let weather: SeattleWeather;
   let station: WeatherStation;
+  let upstreamTraces: { traceId: string; spanId: string }[];
   /** The first window of labels that the first version answers for as a whole. */
   let firstWindow: number;
 
@@ -58,13 +68,20 @@ function findPython(): string | undefined {
   const decisions = async () => (await monitor()).decisions.map((decision) => decision.type.split('.').at(-1));
 
   beforeAll(async () => {
-    system = await WholeSystem.start();
+    collector = await startOtlpCollector();
+    // Every record is a trace here, and none may be lost.
+    system = await WholeSystem.start({
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+      OTEL_BSP_MAX_QUEUE_SIZE: '100000',
+      OTEL_BSP_SCHEDULE_DELAY: '500',
+    });
     clients = system.clients;
     weather = await prepareSeattleWeather(python ?? '', join(system.directory, 'data'));
     const example = join(installationFolders().repository, 'examples', 'seattle-temperature');
     const definitions = await loadDefinitions(example);
     await applyDefinitions(clients, definitions, false);
     await waitUntilReady(clients, definitions, 30_000);
+    upstreamTraces = weather.days.flatMap(({ day }) => [upstreamTrace(`day-${day}`), upstreamTrace(`outcome-${day}`)]);
     station = await WeatherStation.open(weather, system.kafka, clients, NAME);
     const firstLive = weather.days[weather.daysBeforeReplay];
     firstWindow = Math.ceil(microsOf(firstLive?.observed ?? '') / WINDOW) * WINDOW;
@@ -73,6 +90,7 @@ function findPython(): string | undefined {
   afterAll(async () => {
     await station?.close();
     await system?.stop();
+    await collector?.close();
   });
 
   it('becomes a first version that passes its gates, with its lineage, and serves', async () => {
@@ -150,6 +168,39 @@ function findPython(): string | undefined {
     expect(types).toEqual(expect.arrayContaining([...steps, ...again]));
     expect(types[0]).toBe('DataArrived');
     expect(types.filter((type) => type === 'ModelTrained')).toHaveLength(2);
+  });
+
+  it('is one trace through the services, from the record of the station to what serves', async () => {
+    const first = (await endpoint()).history.find((entry) => entry.change?.change === 'deployed');
+    const { registry } = clients;
+    const { chain } = await clients.call(registry.traceEvent.bind(registry), { eventId: first?.eventId ?? '' });
+    const traceOf = (id: string): string | undefined => spanOfEvent(collector.spans, id)?.traceId;
+    await eventually(() => {
+      const traces = chain.map(({ id }) => traceOf(id));
+      // All events from the data to the deployment, in the trace that the station began.
+      expect(new Set(traces)).toEqual(new Set([traces[0]]));
+      const spans = collector.spans.filter(({ traceId }) => traceId === traces[0]);
+      const created = spans.filter(({ name }) => name.startsWith('create ')).map(({ name }) => name.slice(7));
+      expect(created).toEqual(
+        expect.arrayContaining([
+          'DataArrived',
+          'DatasetVersionCommitted',
+          'TrainingRequested',
+          'FeaturesMaterialized',
+          'ModelTrained',
+          'ModelVersionRegistered',
+          'DeploymentChanged',
+          'DeploymentActivated',
+        ]),
+      );
+      const services = ['feature-store', 'inference-gateway', 'ingestion', 'monitoring', 'registry', 'training'];
+      expect([...new Set(spans.map(({ resource }) => resource['service.name']))].sort()).toEqual(services);
+      // One tree: the only parent that is not in it is the station's.
+      const ids = new Set(spans.map(({ spanId }) => spanId));
+      const outside = spans.filter(({ parentSpanId }) => !ids.has(parentSpanId));
+      expect(outside.map(({ name }) => name)).toEqual(['create DataArrived']);
+      expect(upstreamTraces).toContainEqual({ traceId: traces[0], spanId: outside[0]?.parentSpanId });
+    }, PATIENCE);
   });
 
   it('was served the features that the join computes afterwards', async () => {

@@ -1,4 +1,5 @@
 // The upstream system and the application of the example: a weather station that reports each day at its end.
+import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -191,17 +192,26 @@ async function retried<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The station traces its records: each begins a trace. */
+export function upstreamTrace(id: string): { readonly traceId: string; readonly spanId: string } {
+  const digits = createHash('sha256').update(`station ${id}`).digest('hex');
+  return { traceId: digits.slice(0, 32), spanId: digits.slice(32, 48) };
+}
+
 function messageOf(kind: 'day' | 'outcome', row: { readonly day: string; readonly observed: string }) {
+  const id = `${kind}-${row.day}`;
+  const { traceId, spanId } = upstreamTrace(id);
   return {
     key: row.day,
     value: JSON.stringify(row),
     headers: {
       ce_specversion: '1.0',
-      ce_id: `${kind}-${row.day}`,
+      ce_id: id,
       ce_source: '/weather-station/seattle',
       ce_type: `com.example.weather.${kind}`,
       ce_time: row.observed,
       'content-type': 'application/json',
+      traceparent: `00-${traceId}-${spanId}-01`,
     },
   };
 }

@@ -28,14 +28,19 @@ export class WholeSystem {
     private readonly system: LocalSystem,
   ) {}
 
-  static async start(): Promise<WholeSystem> {
+  static async start(telemetry: Readonly<Record<string, string>> = {}): Promise<WholeSystem> {
     await buildServices();
     // The pid in the name lets a later run remove what a killed one left.
     const directory = await mkdtemp(join(tmpdir(), `headrace-test-${process.pid}-`));
     await chmod(directory, 0o711); // user postgres, as which Postgres runs for root, must be able to enter
     const said: string[] = [];
     try {
-      const system = await startLocalSystem({ directory, say: (line) => said.push(line), docker: false });
+      const system = await startLocalSystem({
+        directory,
+        say: (line) => said.push(line),
+        docker: false,
+        telemetry,
+      });
       const clients = new Clients(connect({}, system.addresses));
       return new WholeSystem(directory, clients, system.addresses.kafka, system.addresses.database, system);
     } catch (error) {

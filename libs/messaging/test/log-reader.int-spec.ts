@@ -1,10 +1,11 @@
 import { events, topicOf } from '@headrace/contracts';
 import type { DataArrived } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
-import { createTestDatabase, eventually, uniqueName, type TestDatabase } from '@headrace/testing';
-import type { LogEvent } from '@headrace/messaging';
+import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
+import { ensureTopics, type LogEvent } from '@headrace/messaging';
+import { CompressionTypes, ConfigResourceTypes } from 'kafkajs';
 import type { DataSource } from 'typeorm';
 import { openTestDatabase, startService, type RunningService } from './running-service';
-import { arrivals, kafka } from './sample-events';
+import { arrivals, kafka, recordsOf } from './sample-events';
 
 const numberOf = (event: LogEvent): number => Number((event.data as DataArrived).upstreamId);
 
@@ -55,6 +56,37 @@ describe('reading the log without a group', () => {
     const { groups } = await admin.listGroups();
     await admin.disconnect();
     expect(groups.filter(({ groupId }) => groupId.startsWith('headrace-reader.reader-'))).toEqual([]);
+  }, 30_000);
+
+  it('reads what its producer compressed, and what the broker did because the topic says so', async () => {
+    await ensureTopics(testKafkaBrokers(), [topic]);
+    const client = kafka();
+    const admin = client.admin();
+    await admin.connect();
+    const configEntries = [{ name: 'compression.type', value: 'gzip' }];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+    });
+    await admin.disconnect();
+    await running.bulk.publish(arrivals(stream, 300, 10));
+    // The same events once more, from a producer that compresses by itself.
+    const copied = `${topic}-copy`;
+    await ensureTopics(testKafkaBrokers(), [copied]);
+    const producer = client.producer();
+    await producer.connect();
+    const messages = (await recordsOf(topic))
+      .map(({ key, value, headers = {} }) => ({ key, value, headers }))
+      .sort((a, b) => Number(a.headers['ce_producersequence']) - Number(b.headers['ce_producersequence']));
+    await producer.send({ topic: copied, compression: CompressionTypes.GZIP, messages });
+    await producer.disconnect();
+    for (const name of [topic, copied]) {
+      const numbers: number[] = [];
+      const ends = await running.reader.endOffsets(name);
+      const ranges = new Map([...ends].map(([partition, to]) => [partition, { from: 0, to }]));
+      await running.reader.readRange(name, ranges, (batch) => void numbers.push(...batch.map(numberOf)));
+      expect(new Set(numbers)).toEqual(new Set(Array.from({ length: 300 }, (_, index) => index + 1)));
+    }
   }, 30_000);
 
   it('reads exactly a range of offsets of each partition, quickly', async () => {

@@ -140,8 +140,12 @@ export class Clients {
   }
 }
 
+/** Of kafkajs, when no broker can be reached. */
+const NO_BROKER: ReadonlySet<string> = new Set(['KafkaJSConnectionError', 'KafkaJSNumberOfRetriesExceeded']);
+
 /** What a person reads when a call failed. */
 export function explain(error: unknown): string {
   if (isServiceError(error)) return error.details;
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return NO_BROKER.has(error.name) ? `Kafka does not answer: ${error.message}` : error.message;
 }

@@ -85,8 +85,9 @@ export interface RepairOptions extends LetterFilter {
   readonly json?: true;
 }
 
-export function listLetters(connection: Connection, options: ListOptions): Promise<void> {
-  return withDeadLetters(connection, async (deadLetters) => {
+export async function listLetters(connection: Connection, options: ListOptions): Promise<void> {
+  select([], options); // a wrong time is named before anything is read
+  await withDeadLetters(connection, async (deadLetters) => {
     const found = select(await deadLetters.read(options.group), options).filter(
       (letter) => options.settled || isOpen(letter),
     );
@@ -132,6 +133,7 @@ export async function repair(
     throw new Error('which letters? give an event, or --group, --topic, --cause, --key, --since, --until, or --all');
   }
   const place = event === undefined ? undefined : parsePlace(event);
+  select([], options);
   await withDeadLetters(connection, async (deadLetters) => {
     const found = select(await deadLetters.read(group), options, place);
     const open = found.filter(({ state }) => state.kind === 'open');

@@ -1,5 +1,6 @@
 // The log on Kafka: settings of kafkajs that survive an outage, one shared admin, its logs through our port.
 import './kafkajs-repairs';
+import './codecs';
 import { Kafka, logLevel, type Admin, type RetryOptions } from 'kafkajs';
 import type {
   ConsumerOptions,

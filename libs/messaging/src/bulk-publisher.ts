@@ -1,9 +1,10 @@
 import { topicOf } from '@headrace/contracts';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
-import { encodeEvent, type EncodedEvent } from './handler-transaction';
+import { encodeEvent } from './handler-transaction';
 import type { LogMessage } from './log/port';
 import type { LogWriter } from './log-writer';
 import { metrics } from './metrics';
+import { HeaderBlock } from './record-bytes';
 import { nowMicros } from './rfc3339';
 import type { BulkMessage, BulkPublisher, Cause } from './types';
 
@@ -21,7 +22,7 @@ export class LogBulkPublisher implements BulkPublisher {
   }
 
   private encode<T>(message: BulkMessage<T>, causes: Cause[]): LogMessage {
-    const { key, headers, value } = encodeEvent(message.definition, message.data, {
+    const { key, headers, value, asCause } = encodeEvent(message.definition, message.data, {
       id: message.id,
       cause: message.cause,
       trace: message.trace,
@@ -29,22 +30,16 @@ export class LogBulkPublisher implements BulkPublisher {
       timeMicros: message.timeMicros ?? nowMicros(),
       ...(message.key === undefined ? {} : { key: message.key }),
     });
-    causes.push(causeOf(message, headers));
+    causes.push(asCause);
     return {
       topic: topicOf(message.definition.topic, message.stream),
       key,
       value,
-      headers: {
-        ...headers,
-        [PRODUCER_SHARD]: message.producer.shard,
-        [PRODUCER_SEQUENCE]: String(message.producer.sequence),
-      },
+      headers: HeaderBlock.of(
+        { [PRODUCER_SHARD]: message.producer.shard, [PRODUCER_SEQUENCE]: String(message.producer.sequence) },
+        headers,
+      ),
       ...(message.partition === undefined ? {} : { partition: message.partition }),
     };
   }
-}
-
-function causeOf({ id }: Pick<BulkMessage<unknown>, 'id'>, headers: EncodedEvent['headers']): Cause {
-  const { ce_correlationid: correlationId = id, traceparent } = headers;
-  return { eventId: id, correlationId, ...(traceparent === undefined ? {} : { traceparent }) };
 }

@@ -21,7 +21,7 @@ function record(
   value: Buffer | null | undefined = undefined,
 ): RawRecord {
   const headers = {
-    ...encodeAttributes(attributes),
+    ...encodeAttributes(attributes).toRecord(),
     ce_producershard: 'training/3',
     ce_producersequence: '42',
     ...change,

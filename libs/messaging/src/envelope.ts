@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { eventsByType, type EventDefinition } from '@headrace/contracts';
 import { isTraceparent } from '@headrace/tracing';
+import { HeaderBlock } from './record-bytes';
 import { formatMicros, parseMicros } from './rfc3339';
 import type { Cause, RawRecord, ReceivedEvent } from './types';
 
@@ -25,21 +26,34 @@ export function sourceOf(service: string): string {
   return `/headrace/${service}`;
 }
 
-/** Headers of an event, without its producer's shard and sequence. Empty optional attributes are left out. */
-export function encodeAttributes(attributes: Attributes): Record<string, string> {
-  const headers: Record<string, string> = {
+/** What all events of one type and source have in common; a service has few of them. */
+const common = new Map<string, HeaderBlock>();
+
+function commonHeaders(type: string, source: string): HeaderBlock {
+  const what = `${type} ${source}`;
+  const known = common.get(what);
+  if (known) return known;
+  const made = HeaderBlock.of({
     'content-type': CONTENT_TYPE,
     ce_specversion: '1.0',
+    ce_source: source,
+    ce_type: type,
+  });
+  common.set(what, made);
+  return made;
+}
+
+/** Headers of an event, without its producer's shard and sequence. Empty optional attributes are left out. */
+export function encodeAttributes(attributes: Attributes): HeaderBlock {
+  const headers: Record<string, string> = {
     ce_id: attributes.id,
-    ce_source: attributes.source,
-    ce_type: attributes.type,
     ce_time: formatMicros(attributes.timeMicros),
     ce_correlationid: attributes.correlationId,
     traceparent: attributes.traceparent,
   };
   if (attributes.subject !== '') headers['ce_subject'] = attributes.subject;
   if (attributes.causationId !== '') headers['ce_causationid'] = attributes.causationId;
-  return headers;
+  return HeaderBlock.of(headers, commonHeaders(attributes.type, attributes.source));
 }
 
 /** Correlation and causation of an event that this cause brings about; null begins a new chain. */

@@ -11,7 +11,7 @@ import { PartitionProcessor, type BatchVerdict } from './partition-processor';
 
 const REPORT_MS = 1000;
 const LAG_MS = 10_000;
-/** Of the time that a small batch took, so long is waited after it: it keeps a partition busy for half of the time at most. */
+/** Of the time that a small batch takes, so long is there between two: it keeps a partition busy for half of the time at most. */
 const LINGER_SHARE = 1;
 /** Tries after which a fault is no passing one any more (about three seconds). */
 const LASTING_ATTEMPTS = 6;
@@ -25,6 +25,8 @@ export class GroupConsumer {
   private readonly positions = new Map<string, { topic: string; partition: number; next: number }>();
   /** As they were when they were opened. */
   private readonly topicIds = new Map<string, string>();
+  /** Since when a partition has waited for the log, on the clock of performance.now(). */
+  private readonly lingeredUntil = new Map<string, number>();
   private timers: NodeJS.Timeout[] = [];
   private stopping = false;
   private generation = 0;
@@ -138,17 +140,20 @@ export class GroupConsumer {
       () => !this.stopping && batch.isCurrent(),
     );
     await this.follow(topic, partition, verdict);
-    if (verdict.kind === 'finished') await this.linger(batch.records.length, performance.now() - began);
+    if (verdict.kind === 'finished') await this.linger(`${topic}/${partition}`, batch.records.length, began);
   }
 
   /**
    * The next fetch waits for the end of this call: what comes meanwhile shares its transaction. Where transactions are
-   * quick there is time for many small ones.
+   * quick there is time for many small ones, and where the partition rested before this one there is nothing to wait for.
    */
-  private async linger(records: number, tookMs: number): Promise<void> {
+  private async linger(partition: string, records: number, began: number): Promise<void> {
     const { routes, tuning } = this.context;
     if (this.stopping || !routes.takesBatches() || records > tuning.chunkSize / 4) return;
-    await sleep(Math.min(tuning.lingerMs, tookMs * LINGER_SHARE));
+    const rested = began - (this.lingeredUntil.get(partition) ?? 0);
+    const rest = (performance.now() - began) * LINGER_SHARE - rested;
+    if (rest >= 1) await sleep(Math.min(tuning.lingerMs, rest));
+    this.lingeredUntil.set(partition, performance.now());
   }
 
   private async follow(topic: string, partition: number, verdict: BatchVerdict): Promise<void> {

@@ -5,7 +5,7 @@ import { rows } from './database';
 import { encodeAttributes, follow, sourceOf } from './envelope';
 import { traceEvent, type HandledEvent } from './event-trace';
 import type { OutboxEvent } from './outbox';
-import { HeaderBlock } from './record-bytes';
+import type { HeaderBlock } from './record-bytes';
 import { nowMicros } from './rfc3339';
 import type { Cause, PublishOptions, Transaction } from './types';
 
@@ -67,7 +67,7 @@ export class HandlerTransaction implements Transaction {
       ...(options.subject === undefined ? {} : { subject: options.subject }),
     });
     const topic = topicOf(definition.topic, options.stream);
-    this.outgoing.push({ topic, key, value, headers: HeaderBlock.of(headers), numbered: true });
+    this.outgoing.push({ topic, key, value, headers, numbered: true });
     return id;
   }
 
@@ -100,8 +100,10 @@ export interface EncodeOptions {
 
 export interface EncodedEvent {
   readonly key: Buffer;
-  readonly headers: Record<string, string>;
+  readonly headers: HeaderBlock;
   readonly value: Buffer;
+  /** For what this event causes. */
+  readonly asCause: Required<Cause>;
 }
 
 export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options: EncodeOptions): EncodedEvent {
@@ -110,18 +112,23 @@ export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options:
   if (encoded.byteLength > MAX_VALUE_BYTES) {
     throw new EventTooLarge(definition.type, key, encoded.byteLength, MAX_VALUE_BYTES);
   }
+  const { id, cause, service, timeMicros, subject = key } = options;
+  const traceparent = traceEvent(definition.type, options);
+  const { correlationId, causationId } = follow(cause, id);
   const headers = encodeAttributes({
-    id: options.id,
-    source: sourceOf(options.service),
+    id,
+    source: sourceOf(service),
     type: definition.type,
-    timeMicros: options.timeMicros,
-    subject: options.subject ?? key,
-    ...follow(options.cause, options.id),
-    traceparent: traceEvent(definition.type, options),
+    timeMicros,
+    subject,
+    correlationId,
+    causationId,
+    traceparent,
   });
   return {
     key: Buffer.from(key, 'utf8'),
     headers,
     value: Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength),
+    asCause: { eventId: id, correlationId, traceparent },
   };
 }

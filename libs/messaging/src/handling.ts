@@ -4,15 +4,14 @@ import { deadLetterRow, type DeadLetter } from './dead-letters';
 import type { GroupContext } from './group-context';
 import type { Answer } from './handler-call';
 import { HandlerTransaction } from './handler-transaction';
-import { argumentOf, classify, nameOf, type Handled, type Item } from './items';
+import { argumentOf, nameOf, type Handled, type Item } from './items';
 import { recordLetter } from './letter-table';
 import { metrics } from './metrics';
 import { Observations } from './observations';
 import type { OutboxEvent } from './outbox';
-import { blockedKeys, park } from './parked';
-import type { PartitionId } from './positions';
+import { park } from './parked';
+import type { LockedPosition, Needs, PartitionId, Sequences } from './positions';
 import { obey } from './redrive';
-import { readSequences, type Sequences } from './sequences';
 import { keyOf } from './stored-record';
 import { tracedCall } from './traced-call';
 import type { Outcome, RawRecord } from './types';
@@ -36,8 +35,7 @@ export class Undone extends Error {
 export class Handling {
   readonly outgoing: OutboxEvent[] = [];
   readonly observations: Observations;
-  private seen: Sequences = new Map();
-  private readonly news: Sequences = new Map();
+  private readonly news = new Map<string, number>();
 
   constructor(
     private readonly context: GroupContext,
@@ -56,9 +54,9 @@ export class Handling {
     return this.news;
   }
 
-  async handle(records: readonly RawRecord[]): Promise<void> {
-    const items = await this.dropRepeats(records.map((record) => classify(record, this.context.routes)));
-    const blocked = await this.blockedKeysOf(items);
+  /** `classified` is what the position was locked with (see needsOf). */
+  async handle(classified: readonly Item[], { seen, blocked }: LockedPosition): Promise<void> {
+    const items = this.dropRepeats(classified, seen);
     let index = 0;
     while (index < items.length) {
       const item = items[index];
@@ -161,33 +159,37 @@ export class Handling {
     else await this.parkWaiting(item, failure.waitsFor);
   }
 
-  private async dropRepeats(items: readonly Item[]): Promise<Item[]> {
-    const shards = new Set<string>();
-    for (const item of items) if (item.kind === 'event') shards.add(item.event.producer.shard);
-    this.seen = await readSequences(this.runner, this.id, [...shards]);
+  /** Passed without its effects, which were undone or wait: it shall be known when it is published again. */
+  passed(item: Item): void {
+    if (item.kind === 'event') this.news.set(item.event.producer.shard, item.event.producer.sequence);
+  }
+
+  private dropRepeats(items: readonly Item[], seen: Sequences): Item[] {
     return items.filter((item) => {
       if (item.kind !== 'event') return true;
       const { shard, sequence } = item.event.producer;
-      const last = this.seen.get(shard);
+      const last = this.news.get(shard) ?? seen.get(shard);
       if (last !== undefined && sequence <= last) {
         this.observations.settled(item.route.name, 'repeat');
         return false;
       }
-      this.seen.set(shard, sequence);
       this.news.set(shard, sequence);
       return true;
     });
   }
+}
 
-  private async blockedKeysOf(items: readonly Item[]): Promise<ReadonlySet<string>> {
-    const keys = new Map<string, Buffer>();
-    for (const item of items) {
-      if (item.kind === 'skip' || item.route?.deadLetter !== 'park-key') continue;
-      const key = keyOf(item.record);
-      keys.set(key.toString('latin1'), key);
-    }
-    return blockedKeys(this.runner, this.id, [...keys.values()]);
+/** What handling these asks of the database, to be read with the position. */
+export function needsOf(items: readonly Item[]): Needs {
+  const shards = new Set<string>();
+  const keys = new Map<string, Buffer>();
+  for (const item of items) {
+    if (item.kind === 'event') shards.add(item.event.producer.shard);
+    if (item.kind === 'skip' || item.route?.deadLetter !== 'park-key') continue;
+    const key = keyOf(item.record);
+    keys.set(key.toString('latin1'), key);
   }
+  return { shards: [...shards], keys: [...keys.values()] };
 }
 
 /** Consecutive items of one batch handler. */

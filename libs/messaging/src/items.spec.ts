@@ -30,7 +30,7 @@ function record(type: string, value: Buffer): RawRecord {
     timestampMs: 0,
     key: Buffer.from('daily'),
     value,
-    headers: normaliseHeaders({ ...encodeAttributes(attributes), ...producer }),
+    headers: normaliseHeaders({ ...encodeAttributes(attributes).toRecord(), ...producer }),
   };
 }
 

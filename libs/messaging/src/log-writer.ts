@@ -105,7 +105,7 @@ export function* batches<M extends Pick<LogMessage, 'key' | 'value' | 'headers'>
   let batch: M[] = [];
   let bytes = 0;
   for (const message of messages) {
-    const headers = message.headers instanceof HeaderBlock ? message.headers.bytes.length : USUAL_HEADER_BYTES;
+    const headers = message.headers instanceof HeaderBlock ? message.headers.size : USUAL_HEADER_BYTES;
     const size = (message.key?.byteLength ?? 0) + (message.value?.byteLength ?? 0) + headers + RECORD_BYTES;
     if (batch.length > 0 && (bytes + size > MAX_BATCH_BYTES || batch.length >= MAX_BATCH_MESSAGES)) {
       yield batch;

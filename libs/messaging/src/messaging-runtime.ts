@@ -4,7 +4,7 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap, OnApplicationSh
 import type { DataSource } from 'typeorm';
 import { backoffMs } from './backoff';
 import { LogBulkPublisher } from './bulk-publisher';
-import { checkTables } from './database';
+import { afterCommit, checkTables } from './database';
 import { asError, isTransient, messageOf } from './faults';
 import { StatusBoard } from './group-status';
 import type { GroupContext } from './group-context';
@@ -189,8 +189,13 @@ export class MessagingRuntime implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private readonly writeOutbox: GroupContext['writeOutbox'] = (runner, rows) =>
-    this.withheld ? this.withheld.take(rows) : writeOutbox(runner, rows);
+  /** The relay of this process learns of a commit at once; NOTIFY, for which commits queue up, is for those of others. */
+  private readonly writeOutbox: GroupContext['writeOutbox'] = async (runner, events) => {
+    const { relay, withheld } = this;
+    if (withheld) return withheld.take(events);
+    await writeOutbox(runner, events, (shards) => relay?.owns(shards) !== true);
+    if (relay && events.length > 0) afterCommit(runner, () => relay.wake());
+  };
 
   private checkSelection(): void {
     for (const group of this.selection.groups()) {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
 import { backoffMs } from './backoff';
-import { rows } from './database';
+import { prepared, rows, type Statement } from './database';
 import { PRODUCER_SEQUENCE, PRODUCER_SHARD } from './envelope';
 import { traceSent } from './event-trace';
 import { isObject, messageOf } from './faults';
@@ -23,6 +23,20 @@ const POLL_MS = 250;
 const CLAIM_MS = 1000;
 const MEASURE_MS = 5000;
 const WHAT = 'outbox relay';
+
+/** Removes what the broker has acknowledged ($2) and reads on in these shards ($1): the statement of a round. */
+const NEXT: Statement = {
+  name: 'headrace_relay_next',
+  text: `
+    WITH gone AS (DELETE FROM outbox WHERE sequence = ANY($2::bigint[]))
+    SELECT sequence, shard, topic, packed FROM (
+      SELECT *, sum(octet_length(packed)) OVER (ORDER BY sequence) AS bytes, row_number() OVER (ORDER BY sequence) AS nth
+        FROM (
+          SELECT sequence, shard, topic, packed FROM outbox
+           WHERE shard = ANY($1::int[]) AND sequence <> ALL($2::bigint[]) ORDER BY sequence LIMIT ${BATCH_ROWS}
+        ) AS first
+    ) AS measured WHERE nth = 1 OR bytes <= ${BATCH_BYTES} ORDER BY sequence`,
+};
 
 /** `sequence` is the number of its first event. */
 interface Row {
@@ -51,12 +65,23 @@ export class OutboxRelay {
   private measuring: NodeJS.Timeout | undefined;
   /** Of the database: one that was made anew is another producer. */
   private outboxId = '';
+  /** Shards of which this relay is the owner; others must be told of by NOTIFY. */
+  private owned: ReadonlySet<number> = new Set();
 
   constructor(private readonly options: RelayOptions) {}
 
   start(): void {
     this.running ??= this.run();
     this.measuring ??= setInterval(() => void this.measure(), MEASURE_MS);
+  }
+
+  /** Whether all of these shards are this relay's. When it has just lost one, the next owner finds the events by its poll. */
+  owns(shards: readonly number[]): boolean {
+    return shards.every((shard) => this.owned.has(shard));
+  }
+
+  wake(): void {
+    this.signal.wake();
   }
 
   /** Publishes what is there, as far as the time allows. */
@@ -95,59 +120,64 @@ export class OutboxRelay {
   /** Until stopped, or until the connection (and with it every shard) is lost. */
   private async serve(healthy: () => void): Promise<void> {
     const runner = this.options.dataSource.createQueryRunner();
-    const wake = (): void => this.signal.wake();
+    const wake = (): void => this.wake();
     let client: Notifier | undefined;
     try {
       client = notifier(await runner.connect());
       client.on('notification', wake);
       const [{ schema = '' } = {}] = await rows<{ schema?: string }>(runner, 'SELECT current_schema() AS schema');
-      await runner.query(`SELECT set_config('idle_session_timeout', $1, false)`, [String(this.options.idleMs)]);
+      // A clean-up that a crash of the database forgets is a repeat, which consumers drop: nobody has to wait for its disk.
+      await runner.query(
+        `SELECT set_config('idle_session_timeout', $1, false), set_config('synchronous_commit', 'off', false)`,
+        [String(this.options.idleMs)],
+      );
       await runner.query(`LISTEN "${OUTBOX_CHANNEL_PREFIX}${schema}"`);
       const [{ id = '' } = {}] = await rows<{ id?: string }>(runner, 'SELECT id::text AS id FROM outbox_identity');
       this.outboxId = id;
       const owned = new Set<number>();
+      this.owned = owned;
+      let acknowledged: readonly string[] = [];
       for (let claimedAt = 0; ;) {
         if (owned.size < SHARDS && Date.now() - claimedAt >= CLAIM_MS) {
           await claim(runner, owned);
           claimedAt = Date.now();
         }
         this.signal.reset();
-        const published = await this.publish(runner, [...owned]);
+        acknowledged = await this.round(runner, [...owned], acknowledged);
         healthy();
-        if (published > 0) continue;
+        if (acknowledged.length > 0) continue;
         if (this.stopping) return;
         await this.signal.wait(POLL_MS);
       }
     } finally {
+      this.owned = new Set();
       client?.off('notification', wake);
       if (!runner.isReleased) {
         // The pool would keep the locks and the subscription with the connection.
         await runner.query('SELECT pg_advisory_unlock_all()').catch(() => undefined);
         await runner.query('UNLISTEN *').catch(() => undefined);
         await runner.query('RESET idle_session_timeout').catch(() => undefined);
+        await runner.query('RESET synchronous_commit').catch(() => undefined);
         if (!runner.isReleased) await runner.release();
       }
     }
   }
 
-  private async publish(runner: QueryRunner, shards: readonly number[]): Promise<number> {
-    if (shards.length === 0) return 0;
-    const batch = await rows<Row>(
-      runner,
-      `SELECT sequence, shard, topic, packed FROM (
-         SELECT *, sum(octet_length(packed)) OVER (ORDER BY sequence) AS bytes, row_number() OVER (ORDER BY sequence) AS nth
-           FROM (SELECT * FROM outbox WHERE shard = ANY($1) ORDER BY sequence LIMIT ${BATCH_ROWS}) AS first
-       ) AS measured WHERE nth = 1 OR bytes <= ${BATCH_BYTES} ORDER BY sequence`,
-      [shards],
-    );
-    if (batch.length === 0) return 0;
+  /** Publishes what comes next; which rows the broker has acknowledged, for the clean-up that the next round begins with. */
+  private async round(
+    runner: QueryRunner,
+    shards: readonly number[],
+    acknowledged: readonly string[],
+  ): Promise<readonly string[]> {
+    if (shards.length === 0) return [];
+    const batch = await prepared<Row>(runner, NEXT, [shards, acknowledged]);
+    if (batch.length === 0) return [];
     const events = batch.flatMap((row) => this.eventsOf(row));
     await this.whileAwake(runner, () => this.options.writer.write(events));
     for (const event of events) traceSent(event);
     await this.options.onAcknowledged?.();
-    await runner.query('DELETE FROM outbox WHERE sequence = ANY($1::bigint[])', [batch.map((row) => row.sequence)]);
     metrics.published.inc({ path: 'outbox' }, events.length);
-    return events.length;
+    return batch.map((row) => row.sequence);
   }
 
   /** The broker may take long; who waits for it does not stand still. */
@@ -166,11 +196,11 @@ export class OutboxRelay {
 
   private eventsOf({ sequence, shard, topic, packed }: Row): OutboxEvent[] {
     const first = Number(sequence);
-    const producer = HeaderBlock.of({ [PRODUCER_SHARD]: `${this.options.service}/${this.outboxId}/${shard}` });
+    const producer = `${this.options.service}/${this.outboxId}/${shard}`;
     return unpackEvents(packed).map(({ key, value, headers, numbered }, index) => {
       if (!numbered) return { topic, key, value, headers, numbered };
-      const number = HeaderBlock.of({ [PRODUCER_SEQUENCE]: String(first + index) });
-      return { topic, key, value, headers: HeaderBlock.join(headers, producer, number), numbered };
+      const number = { [PRODUCER_SHARD]: producer, [PRODUCER_SEQUENCE]: String(first + index) };
+      return { topic, key, value, headers: HeaderBlock.of(number, headers), numbered };
     });
   }
 

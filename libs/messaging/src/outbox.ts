@@ -1,6 +1,7 @@
 // Events leave through a table, so that they leave if and only if the state change commits.
 import { hash } from 'node:crypto';
 import type { QueryRunner } from 'typeorm';
+import { prepared, type Statement } from './database';
 import { packEvents, sizeOfPacked, type PackedEvent } from './packed-events';
 import { byteaArray, int4Array, textArray } from './postgres-arrays';
 
@@ -44,31 +45,40 @@ function hashed(key: Buffer): number {
   return hash('md5', key, 'buffer').readUInt32BE(0) % SHARDS;
 }
 
+const WRITE: Statement = {
+  name: 'headrace_write_outbox',
+  text: `
+    WITH locked AS MATERIALIZED (
+      SELECT count(pg_advisory_xact_lock(hashtext(current_schema() || '/outbox-writer'), shard)) AS shards
+        FROM unnest($1::int[]) AS shard
+    ), written AS (
+      INSERT INTO outbox (shard, topic, events, packed)
+      SELECT r.* FROM locked, unnest($2::int[], $3::text[], $4::int[], $5::bytea[]) AS r (shard, topic, events, packed)
+       WHERE locked.shards > 0
+    ) SELECT CASE WHEN $6 THEN pg_notify('${OUTBOX_CHANNEL_PREFIX}' || current_schema(), '') END`,
+};
+
 /**
- * Writes the events in one statement. The shards' locks are taken in ascending order (no deadlock) before sequences are drawn
- * and held until the commit is visible: within a shard, sequence order is commit order, and the relay skips nothing.
+ * Writes the events in one statement. The shards' locks are taken in ascending order (no deadlock) before
+ * sequences are drawn and held until the commit is visible: within a shard, sequence order is commit order, and the relay skips
+ * nothing. `elsewhere`: whether relays of other processes must be told that there is something in these shards.
  */
-export async function writeOutbox(runner: QueryRunner, events: readonly OutboxEvent[]): Promise<void> {
+export async function writeOutbox(
+  runner: QueryRunner,
+  events: readonly OutboxEvent[],
+  elsewhere: (shards: readonly number[]) => boolean = () => true,
+): Promise<void> {
   if (events.length === 0) return;
   const rows = rowsOf(events);
   const shards = [...new Set(rows.map((row) => row.shard))].sort((a, b) => a - b);
-  await runner.query(
-    `WITH locked AS MATERIALIZED (
-       SELECT count(pg_advisory_xact_lock(hashtext(current_schema() || '/outbox-writer'), shard)) AS shards
-         FROM unnest($1::int[]) AS shard
-     ), written AS (
-       INSERT INTO outbox (shard, topic, events, packed)
-       SELECT r.* FROM locked, unnest($2::int[], $3::text[], $4::int[], $5::bytea[]) AS r (shard, topic, events, packed)
-        WHERE locked.shards > 0
-     ) SELECT pg_notify('${OUTBOX_CHANNEL_PREFIX}' || current_schema(), '')`,
-    [
-      int4Array(shards),
-      int4Array(rows.map((row) => row.shard)),
-      textArray(rows.map((row) => row.topic)),
-      int4Array(rows.map((row) => row.events.length)),
-      byteaArray(rows.map((row) => packEvents(row.events))),
-    ],
-  );
+  await prepared(runner, WRITE, [
+    int4Array(shards),
+    int4Array(rows.map((row) => row.shard)),
+    textArray(rows.map((row) => row.topic)),
+    int4Array(rows.map((row) => row.events.length)),
+    byteaArray(rows.map((row) => packEvents(row.events))),
+    elsewhere(shards),
+  ]);
 }
 
 /** In the order of the events, for each shard and topic. */

@@ -12,7 +12,7 @@ export interface PackedEvent {
 const VERSION = 1;
 
 export function sizeOfPacked({ key, value, headers }: PackedEvent): number {
-  const block = headers.bytes.length;
+  const block = headers.size;
   return 1 + sizeOfBytes(key) + sizeOfBytes(value) + sizeOfVarint(headers.count) + sizeOfVarint(block) + block;
 }
 
@@ -30,7 +30,8 @@ export function packEvents(events: readonly PackedEvent[]): Buffer {
     writer.bytes(key);
     writer.bytes(value);
     writer.varint(headers.count);
-    writer.bytes(headers.bytes);
+    writer.varint(headers.size);
+    headers.writeTo(writer);
   }
   return packed;
 }

@@ -71,22 +71,6 @@ export async function revive(
   );
 }
 
-/** Which of these keys must wait, as latin1 strings of their bytes. */
-export async function blockedKeys(
-  runner: QueryRunner,
-  id: PartitionId,
-  keys: readonly Buffer[],
-): Promise<ReadonlySet<string>> {
-  if (keys.length === 0) return new Set();
-  const found = await rows<{ record_key: Buffer }>(
-    runner,
-    `SELECT DISTINCT record_key FROM parked_events
-      WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND blocks_key AND record_key = ANY($4::bytea[])`,
-    [id.group, id.topic, id.partition, keys],
-  );
-  return new Set(found.map((row) => row.record_key.toString('latin1')));
-}
-
 export interface ParkedEvent {
   /** With `redriveOf` when a redrive brings it again. */
   readonly record: RawRecord;

@@ -5,11 +5,11 @@ import { backoffMs } from './backoff';
 import { inTransaction } from './database';
 import { isTransient, messageOf, stackOf } from './faults';
 import type { GroupContext } from './group-context';
-import { Handling, Undone, type Failure } from './handling';
+import { Handling, needsOf, Undone, type Failure } from './handling';
 import { classify, nameOf } from './items';
 import { metrics } from './metrics';
 import { park } from './parked';
-import { describe, lockPosition, movePosition, type PartitionId } from './positions';
+import { describe, lockPosition, movePosition, type LockedPosition, type Needs, type PartitionId } from './positions';
 import { cut, halves, isolate, type Slice } from './slice';
 import type { RawRecord } from './types';
 
@@ -124,9 +124,10 @@ export class PartitionProcessor {
     const hand = { ...this.id, from: first, to, alone: suspect !== undefined };
     await this.context.hangWatch.during(hand, () =>
       inTransaction(this.context.dataSource, async (runner) => {
-        await this.lock(runner, slice);
+        const items = slice.records.map((record) => classify(record, this.context.routes));
+        const position = await this.lock(runner, slice, needsOf(items));
         const handling = new Handling(this.context, runner, this.id);
-        await handling.handle(slice.records);
+        await handling.handle(items, position);
         await this.finish(runner, handling, slice);
         committed = handling;
       }),
@@ -175,7 +176,7 @@ export class PartitionProcessor {
       await this.lock(runner, slice);
       const handling = new Handling(this.context, runner, this.id);
       const item = classify(record, this.context.routes);
-      if (item.kind === 'event') handling.sequences.set(item.event.producer.shard, item.event.producer.sequence);
+      handling.passed(item);
       if (failure.kind === 'not-yet' && (item.kind === 'event' || item.kind === 'record')) {
         await handling.parkWaiting(item, failure.waitsFor);
       } else if (failure.kind === 'rejected' || failure.kind === 'fault') {
@@ -199,16 +200,15 @@ export class PartitionProcessor {
   }
 
   /** Takes the position, which must stand where the slice begins. */
-  private async lock(runner: QueryRunner, slice: Slice): Promise<void> {
+  private async lock(runner: QueryRunner, slice: Slice, needs?: Needs): Promise<LockedPosition> {
     const { idleInTransactionMs, handlerDeadlineMs } = this.context.tuning;
-    const position = await lockPosition(runner, this.id, {
-      idleInTransactionMs,
-      statementMs: handlerDeadlineMs + 1000,
-    });
+    const timeouts = { idleInTransactionMs, statementMs: handlerDeadlineMs + 1000 };
+    const position = await lockPosition(runner, this.id, timeouts, needs);
     if (position?.clusterId !== this.context.clusterId) throw new Elsewhere(undefined);
     if (position.next < slice.start) throw new Elsewhere(position.next);
     // Another member went on, or the log is not the one that it was: opening the position anew tells which.
     if (position.next > slice.start) throw new Elsewhere(undefined);
+    return position;
   }
 
   private async finish(runner: QueryRunner, handling: Handling, slice: Slice): Promise<void> {

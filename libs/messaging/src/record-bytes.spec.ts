@@ -27,8 +27,8 @@ describe('a block of headers', () => {
     ]);
   });
 
-  it('is joined with others', () => {
-    const joined = HeaderBlock.join(HeaderBlock.of({ a: '1' }), HeaderBlock.of({ b: '2' }), HeaderBlock.of({ a: '3' }));
+  it('goes on behind others', () => {
+    const joined = HeaderBlock.of({ a: '3' }, HeaderBlock.of({ b: '2' }, HeaderBlock.of({ a: '1' })));
     expect(joined.count).toBe(3);
     expect(text(joined)).toEqual({ a: '3', b: '2' });
   });

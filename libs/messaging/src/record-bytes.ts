@@ -13,9 +13,11 @@ export function sizeOfVarint(value: number): number {
 }
 
 export class RecordWriter {
-  private at = 0;
-
-  constructor(private readonly target: Buffer) {}
+  /** `at`: where it begins to write. */
+  constructor(
+    private readonly target: Buffer,
+    private at = 0,
+  ) {}
 
   byte(value: number): void {
     this.target[this.at++] = value;
@@ -148,12 +150,25 @@ Reflect.deleteProperty(PlainHeaders.prototype, 'constructor');
 
 /** Headers that are encoded once, where an event is published, and only copied on their way to the log. */
 export class HeaderBlock {
-  constructor(
-    readonly count: number,
-    readonly bytes: Buffer,
-  ) {}
+  readonly count: number;
+  /** Of all of them, in bytes. */
+  readonly size: number;
 
-  static of(headers: Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>): HeaderBlock {
+  /** `own` headers in `bytes`, and those of another block before them. */
+  constructor(
+    own: number,
+    private readonly bytes: Buffer,
+    private readonly before?: HeaderBlock,
+  ) {
+    this.count = own + (before?.count ?? 0);
+    this.size = bytes.length + (before?.size ?? 0);
+  }
+
+  /** `before`: a block whose headers come first; it is not copied. */
+  static of(
+    headers: Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>,
+    before?: HeaderBlock,
+  ): HeaderBlock {
     let count = 0;
     let at = 0;
     for (const name of Object.keys(headers)) {
@@ -166,25 +181,29 @@ export class HeaderBlock {
     }
     const bytes = Buffer.allocUnsafe(at);
     scratch.copy(bytes, 0, 0, at);
-    return new HeaderBlock(count, bytes);
+    return new HeaderBlock(count, bytes, before);
   }
 
-  /** One behind the other. */
-  static join(...blocks: readonly HeaderBlock[]): HeaderBlock {
-    const count = blocks.reduce((sum, block) => sum + block.count, 0);
-    return new HeaderBlock(count, Buffer.concat(blocks.map((block) => block.bytes)));
+  writeTo(writer: RecordWriter): void {
+    this.before?.writeTo(writer);
+    writer.raw(this.bytes);
   }
 
   /** Of repeated ones the last counts, null ones say nothing. The values are views. */
   toRecord(): Record<string, Buffer> {
     const headers: Record<string, Buffer> = new PlainHeaders();
+    this.readInto(headers);
+    return headers;
+  }
+
+  private readInto(headers: Record<string, Buffer>): void {
+    this.before?.readInto(headers);
     const reader = new RecordReader(this.bytes, 0);
-    for (let left = this.count; left > 0; left -= 1) {
+    while (reader.at < this.bytes.length) {
       const name = reader.name();
       const value = reader.bytes();
       if (value !== null) headers[name] = value;
     }
-    return headers;
   }
 }
 

@@ -40,24 +40,48 @@ function bytesOf(value: Buffer | string | null | undefined): Buffer | null {
   return typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
 }
 
-export function encodeRecord(record: RecordToEncode): EncodedRecord {
-  const { offsetDelta = 0, timestampDelta = 0, headers = {} } = record;
+/** A record whose bytes are counted. */
+export interface SizedRecord {
+  readonly offsetDelta: number;
+  readonly timestampDelta: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: HeaderBlock;
+  /** Bytes behind its own length. */
+  readonly size: number;
+  /** With its length. */
+  readonly total: number;
+}
+
+export function sizeOfRecord(record: RecordToEncode, index = 0): SizedRecord {
+  const { offsetDelta = index, timestampDelta = 0 } = record;
   const key = bytesOf(record.key);
   const value = bytesOf(record.value);
-  const block = headers instanceof HeaderBlock ? headers : HeaderBlock.of(headers);
-  let size = 1 + sizeOfVarint(timestampDelta) + sizeOfVarint(offsetDelta);
-  size += sizeOfVarint(block.count) + block.bytes.length;
-  for (const part of [key, value]) size += part === null ? 1 : sizeOfVarint(part.length) + part.length;
-  const buffer = Buffer.allocUnsafe(sizeOfVarint(size) + size);
-  const writer = new RecordWriter(buffer);
-  writer.varint(size);
+  const headers = record.headers instanceof HeaderBlock ? record.headers : HeaderBlock.of(record.headers ?? {});
+  const fixed = 1 + sizeOfVarint(timestampDelta) + sizeOfVarint(offsetDelta) + sizeOfVarint(headers.count);
+  const size = fixed + sizeOfPart(key) + sizeOfPart(value) + headers.size;
+  return { offsetDelta, timestampDelta, key, value, headers, size, total: sizeOfVarint(size) + size };
+}
+
+function sizeOfPart(part: Buffer | null): number {
+  return part === null ? 1 : sizeOfVarint(part.length) + part.length;
+}
+
+export function writeRecord(writer: RecordWriter, record: SizedRecord): void {
+  writer.varint(record.size);
   writer.byte(0); // attributes: none are defined
-  writer.varint(timestampDelta);
-  writer.varint(offsetDelta);
-  writer.bytes(key);
-  writer.bytes(value);
-  writer.varint(block.count);
-  writer.raw(block.bytes);
+  writer.varint(record.timestampDelta);
+  writer.varint(record.offsetDelta);
+  writer.bytes(record.key);
+  writer.bytes(record.value);
+  writer.varint(record.headers.count);
+  record.headers.writeTo(writer);
+}
+
+export function encodeRecord(record: RecordToEncode): EncodedRecord {
+  const sized = sizeOfRecord(record);
+  const buffer = Buffer.allocUnsafe(sized.total);
+  writeRecord(new RecordWriter(buffer), sized);
   return { buf: buffer, buffer };
 }
 

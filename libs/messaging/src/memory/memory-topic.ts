@@ -3,7 +3,7 @@ import { ownMaxBatchBytes, USUAL_MAX_BATCH_BYTES } from '../log/limits';
 import type { LogMessage, PartitionOffsets } from '../log/port';
 import { HeaderBlock } from '../record-bytes';
 import type { RawRecord } from '../types';
-import { murmur2 } from './murmur2';
+import { murmur2 } from '../log/murmur2';
 
 /** What Kafka's format adds to a batch, and about what it adds to a record and to a header. */
 const BATCH_OVERHEAD = 61;

@@ -18,8 +18,8 @@ export class Withheld implements BulkPublisher {
     const causes = messages.map(({ definition, data, id, cause, key }) => {
       const service = 'replay';
       const options = { id, cause, service, timeMicros: nowMicros(), ...(key === undefined ? {} : { key }) };
-      const { headers } = encodeEvent(definition, data, options);
-      return { eventId: id, correlationId: headers['ce_correlationid'] ?? id };
+      const { eventId, correlationId } = encodeEvent(definition, data, options).asCause;
+      return { eventId, correlationId };
     });
     await this.take(messages.map(({ definition, stream }) => ({ topic: topicOf(definition.topic, stream) })));
     return causes;

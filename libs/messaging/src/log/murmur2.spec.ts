@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Partitioners } from 'kafkajs';
-import { partitionOf } from './memory-topic';
+import { partitionOf } from '../memory/memory-topic';
 
 describe('the partition of a key', () => {
   it("is the one that Kafka's clients choose", () => {

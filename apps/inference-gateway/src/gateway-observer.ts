@@ -1,6 +1,6 @@
 // What use cases tell: to the log, to the metrics and to Kafka. Nothing here waits for anything.
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
-import type { BulkPublisher, Cause } from '@headrace/messaging';
+import { processShard, type BulkPublisher, type Cause } from '@headrace/messaging';
 import type { Logger } from '@headrace/service-kit';
 import { deploymentActivated, modelLoadFailed } from './events-out/deployment-reports';
 import type { Breach } from './domain/guardrails';
@@ -37,7 +37,7 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
     const { publisher, bootId, capacity, flushEveryMs } = options;
     const onFault = (error: unknown, waiting: number): void => this.publishingFailed(error, waiting);
     this.predictions = new EventBuffer(publisher, {
-      shard: bootId,
+      shard: processShard(bootId),
       capacity,
       flushEveryMs,
       flushAt: FLUSH_AT,
@@ -45,7 +45,7 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
       onFault,
     });
     this.reports = new EventBuffer(publisher, {
-      shard: `${bootId}/deployments`,
+      shard: processShard(`${bootId}/deployments`),
       capacity: MAX_REPORTS,
       flushEveryMs: 1,
       flushAt: FLUSH_AT,

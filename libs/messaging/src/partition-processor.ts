@@ -10,6 +10,7 @@ import { classify, nameOf } from './items';
 import { metrics } from './metrics';
 import { park } from './parked';
 import { describe, lockPosition, movePosition, type LockedPosition, type Needs, type PartitionId } from './positions';
+import { forgetProcesses } from './producer-shards';
 import { cut, halves, isolate, type Slice } from './slice';
 import type { RawRecord } from './types';
 
@@ -39,8 +40,12 @@ class Elsewhere extends Error {
   }
 }
 
+const FORGET_MS = 3_600_000;
+
 export class PartitionProcessor {
   private readonly id: PartitionId;
+  /** When ended processes were forgotten. */
+  private forgotAt = 0;
   private failures = 0;
   private limit: number;
   /** Failed by itself and is tried again: it does not take a chunk down once more. */
@@ -84,6 +89,7 @@ export class PartitionProcessor {
         committed(slice.end);
         this.succeeded();
         await this.forgetSuspects(slice.end);
+        await this.forgetProcesses(slice);
       } catch (error) {
         if (error instanceof Elsewhere) return verdictOf(error);
         const { failure, offset } = error instanceof Undone ? error : unlocated(error);
@@ -242,6 +248,19 @@ export class PartitionProcessor {
     } catch (error) {
       // They are passed for good: the rows only wait for the next time.
       this.context.logger.debug({ ...this.id, fault: messageOf(error) }, 'attempts not cleared');
+    }
+  }
+
+  /** Seldom: there are few of them. */
+  private async forgetProcesses({ records }: Slice): Promise<void> {
+    const now = Date.now();
+    if (records.length === 0 || now - this.forgotAt < FORGET_MS) return;
+    this.forgotAt = now;
+    try {
+      const written = records.reduce((least, { timestampMs }) => Math.min(least, timestampMs), now);
+      await forgetProcesses(this.context.dataSource, this.id, written);
+    } catch (error) {
+      this.context.logger.debug({ ...this.id, fault: messageOf(error) }, 'ended processes not forgotten');
     }
   }
 

@@ -22,14 +22,15 @@ function tables(): readonly [Int32Array, Int32Array, Int32Array, Int32Array] {
 /** Checksum of bytes[from … to), as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length): number {
   const [first, second, third, fourth] = TABLES;
+  // Within the bounds: a check for each byte of each record would not be free.
   let crc = -1;
   let at = from;
-  /* eslint-disable @typescript-eslint/no-non-null-assertion -- within the bounds; a check for each byte of each record is not free */
+
   for (const end = to - 3; at < end; at += 4) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     crc = fourth[crc & 255]! ^ third[(crc >>> 8) & 255]! ^ second[(crc >>> 16) & 255]! ^ first[crc >>> 24]!;
   }
   for (; at < to; at += 1) crc = first[(crc ^ bytes[at]!) & 255]! ^ (crc >>> 8);
-  /* eslint-enable @typescript-eslint/no-non-null-assertion */
+
   return ~crc >>> 0;
 }

@@ -105,18 +105,23 @@ export async function latency(stage, seconds, plan = {}) {
   return { perSecond: LATENCY_PER_SECOND, events: total, ...leg(0), legs };
 }
 
-/** Most memory of the consumer in each tenth of the events, MiB. Events are published while they are consumed. */
-export async function memory(stage, events) {
+/**
+ * Most memory of the consumer in each tenth of the events, MiB; each tenth is told when it is over. Events are published while
+ * they are consumed.
+ */
+export async function memory(stage, events, onTenth) {
   const before = stage.publisher.sequence;
   const { progress, stop, databaseUrl } = await stage.begin('headrace');
   const tenths = Array.from({ length: 10 }, () => ({ rssMiB: 0, heapMiB: 0, buffersMiB: 0 }));
   const began = performance.now();
   const filling = fillAhead(stage, progress, before + events);
+  let told = 0;
   await stage.until(
     'the last event',
     progress,
     () => {
       const done = Math.max(0, progress.handled - before) / events;
+      for (; told < Math.min(10, Math.floor(done * 10)); told += 1) onTenth(told + 1, tenths[told]);
       const tenth = tenths[Math.min(9, Math.floor(done * 10))];
       const most = (name, bytes = 0) => (tenth[name] = Math.max(tenth[name], Math.round(bytes / 2 ** 20)));
       most('rssMiB', progress.rss);

@@ -120,7 +120,7 @@ async function fewestScrapes(prometheus, jobs) {
   return Math.min(...jobs.map((job) => counts.get(job) ?? 0));
 }
 
-/** Every panel's queries must have data somewhere in the time observed; every alert's expression must be understood. */
+/** Every panel's queries must have data somewhere in the time observed; every rule's expression must be understood. */
 async function judge(prometheus, metrics, from) {
   const faults = [];
   const range = { start: from / 1000, end: Date.now() / 1000 };
@@ -145,13 +145,13 @@ async function judge(prometheus, metrics, from) {
     try {
       await prometheus.query(expr);
       const missing = namesIn(expr).filter((metric) => !metrics.has(metric));
-      if (missing.length > 0) faults.push(`alert ${alert}: no service exposes ${missing.join(', ')}`);
+      if (missing.length > 0) faults.push(`rule ${alert}: no service exposes ${missing.join(', ')}`);
     } catch (error) {
-      faults.push(`alert ${alert}: ${error.message}`);
+      faults.push(`rule ${alert}: ${error.message}`);
     }
   }
   console.log(
-    `${panels} panels with ${queries} queries and ${alerts} alerts tried on Prometheus over ${Math.round(range.end - range.start)} s: ` +
+    `${panels} panels with ${queries} queries and ${alerts} rules tried on Prometheus over ${Math.round(range.end - range.start)} s: ` +
       (faults.length === 0 ? 'each has data' : `${faults.length} faults`),
   );
   return faults;
@@ -195,7 +195,8 @@ async function alertExpressions() {
   const alerts = [];
   for (const file of (await readdir(folder)).filter((name) => name.endsWith('.yml')).sort()) {
     const { groups } = parse(await readFile(join(folder, file), 'utf8'));
-    for (const { rules } of groups) alerts.push(...rules.filter(({ alert }) => alert !== undefined));
+    for (const { rules } of groups)
+      alerts.push(...rules.map(({ alert, record, expr }) => ({ alert: alert ?? record, expr })));
   }
   return alerts;
 }

@@ -15,6 +15,7 @@ await runScript(async () => {
     'generate-docs.mjs',
     'generate-asyncapi.mjs',
     'generate-dashboards.mjs',
+    'generate-service-levels.mjs',
   ]) {
     const failed = await runChild(process.execPath, [join(repository, 'tools', script)]);
     if (failed !== 0) return failed;

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { exposedMetrics, metricsIn } from '../exposed-metrics';
+import { serviceLevelRules, serviceLevelTests } from './src/rules';
 
 const repository = resolve(__dirname, '../..');
 const yamlFiles = (folder: string): string[] =>
@@ -12,21 +13,21 @@ const yamlFiles = (folder: string): string[] =>
     .filter((name) => name.endsWith('.yml'))
     .map((name) => join(__dirname, folder, name));
 
+const Alert = z.strictObject({
+  alert: z.string().regex(/^[A-Z][A-Za-z]+$/),
+  expr: z.string(),
+  for: z.string().optional(),
+  labels: z.strictObject({
+    severity: z.enum(['critical', 'warning']),
+    service_level: z.string().optional(),
+    /** Of AlertRaised and AlertResolved, where monitoring says the same by events. */
+    alert_id: z.string().optional(),
+  }),
+  annotations: z.strictObject({ summary: z.string(), description: z.string(), runbook_url: z.string() }),
+});
+const Recording = z.strictObject({ record: z.string().regex(/^headrace:[a-z_]+:[a-z0-9_]+$/), expr: z.string() });
 const Rules = z.strictObject({
-  groups: z.array(
-    z.strictObject({
-      name: z.string(),
-      rules: z.array(
-        z.strictObject({
-          alert: z.string().regex(/^[A-Z][A-Za-z]+$/),
-          expr: z.string(),
-          for: z.string().optional(),
-          labels: z.strictObject({ severity: z.enum(['critical', 'warning']) }),
-          annotations: z.strictObject({ summary: z.string(), description: z.string(), runbook_url: z.string() }),
-        }),
-      ),
-    }),
-  ),
+  groups: z.array(z.strictObject({ name: z.string(), rules: z.array(z.union([Alert, Recording])) })),
 });
 const Tests = z.object({
   tests: z.array(
@@ -34,9 +35,11 @@ const Tests = z.object({
   ),
 });
 
-const alerts = yamlFiles('rules').flatMap((file) =>
+const rules = yamlFiles('rules').flatMap((file) =>
   Rules.parse(parse(readFileSync(file, 'utf8'))).groups.flatMap((group) => group.rules),
 );
+const alerts = rules.flatMap((rule) => ('alert' in rule ? [rule] : []));
+const recordings = rules.flatMap((rule) => ('record' in rule ? [rule] : []));
 const tried = yamlFiles('tests').flatMap((file) =>
   Tests.parse(parse(readFileSync(file, 'utf8'))).tests.flatMap((test) => test.alert_rule_test),
 );
@@ -64,15 +67,27 @@ describe('alerts', () => {
     expect(new Set(outcomes)).toEqual(new Set([true, false]));
   });
 
-  it.each(alerts)('$alert asks only for metrics that a service exposes', ({ expr }) => {
-    expect(metricsIn(expr).filter((metric) => !exposedMetrics().has(metric))).toEqual([]);
+  it('ask only for metrics that a service exposes, and for what is recorded', () => {
+    const recorded = new Set(recordings.map(({ record }) => record));
+    for (const { expr } of rules) {
+      expect(metricsIn(expr).filter((metric) => !exposedMetrics().has(metric))).toEqual([]);
+      expect((expr.match(/headrace:[a-z0-9_:]+/g) ?? []).filter((name) => !recorded.has(name))).toEqual([]);
+    }
+  });
+
+  it('of service levels are what their source makes (npm run generate)', () => {
+    for (const [file, made] of [
+      ['rules/service-levels.yml', serviceLevelRules()],
+      ['tests/service-levels.yml', serviceLevelTests()],
+    ] as const) {
+      expect(parse(readFileSync(join(__dirname, file), 'utf8'))).toEqual(JSON.parse(JSON.stringify(made)));
+    }
   });
 
   it('leaves no runbook without its alert', () => {
     const pages = readdirSync(join(repository, 'docs/runbooks')).filter((name) => name !== 'README.md');
-    expect(pages.sort()).toEqual(
-      alerts.map(({ annotations }) => annotations.runbook_url.slice('docs/runbooks/'.length)).sort(),
-    );
+    const linked = alerts.map(({ annotations }) => annotations.runbook_url.slice('docs/runbooks/'.length));
+    expect(pages.sort()).toEqual([...new Set(linked)].sort());
   });
 });
 

@@ -11,6 +11,7 @@ import { printRejected } from './commands/rejected';
 import { addReplayCommand } from './commands/replay';
 import { addRolloutCommand } from './commands/rollout';
 import { addScoreCommands } from './commands/score';
+import { addStatusCommand } from './commands/status';
 import { runUp } from './commands/up';
 import { Clients, connect, explain } from './connection';
 import { runDemo } from './demo/run-demo';
@@ -238,6 +239,8 @@ program
 addRolloutCommand(program, withClients);
 
 addScoreCommands(program, withClients);
+
+addStatusCommand(program, withClients);
 
 program
   .command('monitor <name>')

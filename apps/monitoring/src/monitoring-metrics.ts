@@ -22,7 +22,7 @@ export const joinedTotal = new Counter({
 
 export const lateTotal = new Counter({
   name: 'headrace_monitoring_late_total',
-  help: 'Predictions and labels that came after their window had been closed: they are kept, but not judged.',
+  help: 'Predictions and labels that came after their window had been closed: it is judged again.',
   labelNames: ['monitor', 'kind'] as const,
 });
 
@@ -57,6 +57,36 @@ export const performanceValue = new Gauge({
   labelNames: ['monitor', 'model', 'version', 'metric'] as const,
 });
 
+export const performanceBound = new Gauge({
+  name: 'headrace_monitoring_performance_bound',
+  help: '95 % interval of the performance in the last closed window; bound is low or high.',
+  labelNames: ['monitor', 'model', 'version', 'metric', 'bound'] as const,
+});
+
+export const estimatedPerformance = new Gauge({
+  name: 'headrace_monitoring_estimated_performance',
+  help: 'Performance of the last closed window as estimated from its scores, before labels; bound is value, low or high.',
+  labelNames: ['monitor', 'model', 'version', 'metric', 'bound'] as const,
+});
+
+export const errorDetections = new Gauge({
+  name: 'headrace_monitoring_error_detections',
+  help: 'Drifts that each detector found in the errors of the last closed window.',
+  labelNames: ['monitor', 'model', 'version', 'detector'] as const,
+});
+
+export const falseAlarmRun = new Gauge({
+  name: 'headrace_monitoring_false_alarm_run_seconds',
+  help: 'Event time between false alarms that the declared tests and rule let expect, at least; absent: not known.',
+  labelNames: ['monitor', 'model', 'signal'] as const,
+});
+
+export const uncalibratedTests = new Gauge({
+  name: 'headrace_monitoring_uncalibrated_tests',
+  help: 'Drift tests without a threshold, because the reference has too few windows for their declared false alarms.',
+  labelNames: ['monitor', 'model'] as const,
+});
+
 export const performanceReference = new Gauge({
   name: 'headrace_monitoring_performance_reference',
   help: 'Performance of the champion in its reference profile.',
@@ -65,13 +95,13 @@ export const performanceReference = new Gauge({
 
 export const windowsTotal = new Counter({
   name: 'headrace_monitoring_windows_total',
-  help: 'Closed windows: judged, or skipped below the minimum sample.',
+  help: 'Closed windows: judged, or skipped below the minimum sample; revised: judged again, something of their time came late.',
   labelNames: ['monitor', 'kind', 'outcome'] as const,
 });
 
 export const signalStands = new Gauge({
   name: 'headrace_monitoring_signal_stands',
-  help: '1 while the signal (drift, performance) stands.',
+  help: '1 while the signal (drift, estimate, performance, concept) stands.',
   labelNames: ['monitor', 'model', 'signal'] as const,
 });
 
@@ -83,7 +113,7 @@ export const retrainingRequestsTotal = new Counter({
 
 export const verdictsTotal = new Counter({
   name: 'headrace_monitoring_rollout_verdicts_total',
-  help: 'Verdicts about rollouts: promote, roll_back.',
+  help: 'Verdicts about rollouts: promote, roll_back, inconclusive.',
   labelNames: ['endpoint', 'verdict'] as const,
 });
 
@@ -109,4 +139,28 @@ export const decisionFailuresTotal = new Counter({
   name: 'headrace_monitoring_decision_failures_total',
   help: 'Rounds of a monitor that failed and are tried again.',
   labelNames: ['monitor'] as const,
+});
+
+export const evaluationOverdue = new Gauge({
+  name: 'headrace_monitoring_evaluation_overdue_seconds',
+  help: 'How long windows of a monitor that could be judged have been waiting for it; 0: none waits.',
+  labelNames: ['monitor'] as const,
+});
+
+export const loopSeconds = new Gauge({
+  name: 'headrace_monitoring_loop_seconds',
+  help: 'Of the last loop that got so far; step is drift_to_detected (event time), detected_to_trained, detected_to_promoted (time to recover) or data_to_production (lead time).',
+  labelNames: ['model', 'step'] as const,
+});
+
+export const deploymentsPerDay = new Gauge({
+  name: 'headrace_monitoring_deployments_per_day',
+  help: 'Versions that became champion of an endpoint, a day, over the last 30 days.',
+  labelNames: ['model'] as const,
+});
+
+export const changeFailureRatio = new Gauge({
+  name: 'headrace_monitoring_change_failure_ratio',
+  help: 'Share of the changes of the last 30 days that were rolled back or aborted.',
+  labelNames: ['model'] as const,
 });

@@ -16,6 +16,8 @@ import { CreateMonitoring1765000000000 } from './database/migrations/17650000000
 import { LabelQueue1765400000000 } from './database/migrations/1765400000000-label-queue';
 import { ModelVersions1765300000000 } from './database/migrations/1765300000000-model-versions';
 import { RolloutScores1765100000000 } from './database/migrations/1765100000000-rollout-scores';
+import { JudgeMoreSignals1765500000000 } from './database/migrations/1765500000000-judge-more-signals';
+import { TimeTheLoop1765600000000 } from './database/migrations/1765600000000-time-the-loop';
 import { faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
 import { ModelVersionsHandler } from './events-in/model-versions.handler';
@@ -27,6 +29,7 @@ import { RolloutMetrics, WindowMetrics } from './observe-decisions';
 import { LabellingController } from './http-in/labelling.controller';
 import { DecisionsTimer } from './timers/decisions.timer';
 import { LabelsTimer } from './timers/labels.timer';
+import { LoopIndicatorsTimer } from './timers/loop-indicators.timer';
 import { RolloutsTimer } from './timers/rollouts.timer';
 import { AnalyseRollout } from './use-cases/analyse-rollout';
 import { AnswerLabels } from './use-cases/answer-labels';
@@ -34,12 +37,14 @@ import { CheckRollouts } from './use-cases/check-rollouts';
 import { CloseWindow } from './use-cases/close-window';
 import { KeepLabelQueue } from './use-cases/keep-label-queue';
 import { PublishAnswers, UPSTREAM_WRITER } from './use-cases/publish-answers';
+import { ReadLoop } from './use-cases/read-loop';
 import { ReadProgress } from './use-cases/read-progress';
 import { RecordLabels } from './use-cases/record-labels';
 import { RecordPredictions } from './use-cases/record-predictions';
 import { ReferenceProfiles } from './use-cases/reference-profiles';
 import { ReplayVersion } from './use-cases/replay-version';
 import { RequestRetraining } from './use-cases/request-retraining';
+import { ReviseWindow } from './use-cases/revise-window';
 import { Watch } from './use-cases/watch';
 import { WatchedMonitors } from './watched-monitors';
 
@@ -52,6 +57,8 @@ const migrations = [
   RolloutScores1765100000000,
   ModelVersions1765300000000,
   LabelQueue1765400000000,
+  JudgeMoreSignals1765500000000,
+  TimeTheLoop1765600000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [
@@ -60,6 +67,7 @@ const useCases = [
   ReadProgress,
   ReferenceProfiles,
   CloseWindow,
+  ReviseWindow,
   RequestRetraining,
   AnalyseRollout,
   CheckRollouts,
@@ -68,9 +76,10 @@ const useCases = [
   AnswerLabels,
   PublishAnswers,
   Watch,
+  ReadLoop,
 ];
 const metrics = [WindowMetrics, RolloutMetrics];
-const timers = [DecisionsTimer, RolloutsTimer, LabelsTimer];
+const timers = [DecisionsTimer, RolloutsTimer, LabelsTimer, LoopIndicatorsTimer];
 const httpIn = [LabellingController];
 
 /** Answers of people go where upstream systems write. */
@@ -89,6 +98,7 @@ const grpc = {
       getMonitor: 'authenticated',
       compareVersions: 'authenticated',
       replayVersion: ['operator', 'data-scientist'],
+      getStatus: 'authenticated',
     }),
 };
 

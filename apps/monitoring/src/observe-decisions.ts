@@ -1,5 +1,8 @@
+import { parseDuration } from '@headrace/event-time';
 import { Injectable } from '@nestjs/common';
 import type { ClosedWindow } from './database/windows.repository';
+import { expectedRun } from './domain/calibration';
+import type { Evidence } from './domain/evidence';
 import type { SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
 import { confidenceSequence } from '@headrace/statistics';
@@ -8,14 +11,24 @@ import {
   canaryPairs,
   driftStatistic,
   driftThreshold,
+  errorDetections,
+  estimatedPerformance,
+  falseAlarmRun,
+  performanceBound,
   performanceReference,
   performanceValue,
   retrainingRequestsTotal,
   signalStands,
+  uncalibratedTests,
   verdictsTotal,
   windowsTotal,
 } from './monitoring-metrics';
 import type { WatchedMonitor } from './watched-monitors';
+
+interface Shared {
+  readonly monitor: string;
+  readonly model: string;
+}
 
 /** Metrics of windows, told after the commit. */
 @Injectable()
@@ -31,20 +44,54 @@ export class WindowMetrics {
     this.signal(monitor, window.kind, stands);
   }
 
+  /** Gauges show it only when no newer window of its kind was judged. */
+  revised(
+    monitor: WatchedMonitor,
+    window: ClosedWindow,
+    { isNewest, stands }: { isNewest: boolean; stands: boolean },
+  ): void {
+    windowsTotal.inc({ monitor: monitor.name, kind: window.kind, outcome: 'revised' });
+    if (isNewest) this.show(monitor, window);
+    this.signal(monitor, window.kind, stands);
+  }
+
   /** The gauges of a window; also at start, of the last ones. */
   show(monitor: WatchedMonitor, window: ClosedWindow): void {
     if (!window.judged) return;
     const shared = { monitor: monitor.name, model: monitor.model };
-    for (const { subject, statistic, value, threshold, reference } of window.evidence) {
-      if (window.kind === 'drift') {
-        driftStatistic.set({ ...shared, subject, statistic }, value);
-        if (threshold > 0) driftThreshold.set({ ...shared, subject, statistic }, threshold);
-      } else {
-        const labels = { ...shared, version: String(window.version), metric: statistic };
-        performanceValue.set(labels, value);
-        performanceReference.set(labels, reference);
-      }
+    const version = String(window.version);
+    for (const evidence of window.evidence) this[window.kind](shared, version, evidence);
+    if (window.kind !== 'drift') return;
+    uncalibratedTests.set(shared, window.evidence.filter(({ threshold }) => !Number.isFinite(threshold)).length);
+    const rule = monitor.spec.drift?.rule;
+    const run = rule && expectedRun(window.falseAlarms, rule, parseDuration(monitor.spec.window));
+    if (run) falseAlarmRun.set({ ...shared, signal: window.kind }, run.seconds);
+    else falseAlarmRun.remove({ ...shared, signal: window.kind });
+  }
+
+  private drift(shared: Shared, _version: string, { subject, statistic, value, threshold }: Evidence): void {
+    driftStatistic.set({ ...shared, subject, statistic }, value);
+    if (threshold > 0 && Number.isFinite(threshold)) driftThreshold.set({ ...shared, subject, statistic }, threshold);
+  }
+
+  private estimate(shared: Shared, version: string, { statistic, value, low, high }: Evidence): void {
+    const labels = { ...shared, version, metric: statistic };
+    for (const [bound, at] of Object.entries({ value, low, high })) {
+      if (at !== undefined) estimatedPerformance.set({ ...labels, bound }, at);
     }
+  }
+
+  private performance(shared: Shared, version: string, { statistic, value, reference, low, high }: Evidence): void {
+    const labels = { ...shared, version, metric: statistic };
+    performanceValue.set(labels, value);
+    if (!Number.isNaN(reference)) performanceReference.set(labels, reference);
+    for (const [bound, at] of Object.entries({ low, high })) {
+      if (at !== undefined) performanceBound.set({ ...labels, bound }, at);
+    }
+  }
+
+  private concept(shared: Shared, version: string, { statistic, value, threshold }: Evidence): void {
+    if (threshold > 0) errorDetections.set({ ...shared, version, detector: statistic }, value);
   }
 
   signal(monitor: WatchedMonitor, kind: SignalKind, stands: boolean): void {

@@ -59,7 +59,7 @@ export function cases(options: CasesOptions): Case[] {
   });
 }
 
-/** profile.json as the trainer would write it over these cases. */
+/** profile.json as older trainers wrote it over these cases. */
 export function profileJson(reference: readonly Case[]): string {
   const scores = reference.map((one) => one.score);
   const labels = reference.map((one) => one.label);
@@ -84,6 +84,43 @@ export function profileJson(reference: readonly Case[]): string {
       log_loss: { value: performance.log_loss },
     },
   });
+}
+
+/** profile.json as the trainer writes it over these cases, which must be in order: with its own windows and labelled scores. */
+export function wholeProfileJson(reference: readonly Case[], lengthMicros: number = MICROS.d): string {
+  const old = JSON.parse(profileJson(reference)) as { features: Described[]; prediction: Described };
+  const start = (one: Case): number => Math.floor(one.asOfMicros / lengthMicros) * lengthMicros;
+  const starts = [...new Set(reference.map(start))];
+  const inWindows = (of: (one: Case) => number, { edges }: Described): number[][] =>
+    starts.map((at) => binCounts(reference.filter((one) => start(one) === at).map(of), edges.slice(1, -1), 'left'));
+  const windows = {
+    length_micros: lengthMicros,
+    starts,
+    rows: starts.map((at) => reference.filter((one) => start(one) === at).length),
+  };
+  return JSON.stringify({
+    ...old,
+    features: old.features.map((feature, column) => ({
+      ...feature,
+      part: 'training',
+      window_counts: inWindows((one) => one.features[column] ?? Number.NaN, feature),
+    })),
+    prediction: {
+      ...old.prediction,
+      part: 'validation',
+      window_counts: inWindows((one) => one.score, old.prediction),
+    },
+    windows: { training: windows, validation: windows },
+    labelled: { score: reference.map((one) => one.score), label: reference.map((one) => one.label) },
+  });
+}
+
+interface Described {
+  readonly edges: readonly number[];
+}
+
+export function wholeProfileOf(reference: readonly Case[], lengthMicros?: number): ReferenceProfile {
+  return readProfile(wholeProfileJson(reference, lengthMicros));
 }
 
 export function profileOf(reference: readonly Case[]): ReferenceProfile {

@@ -3,6 +3,7 @@ import { saveLabels, type LabelRow } from '../src/database/labels.repository';
 import { joinLabels, joinPredictions, readPairs } from '../src/database/outcomes.repository';
 import { findPredictionRef, insertPredictions, readScoredPredictions } from '../src/database/predictions.repository';
 import { advanceWatermark, prune, readWatermark } from '../src/database/progress.repository';
+import { addScores, forgetRollouts, saveCheck } from '../src/database/rollout-scores.repository';
 import type { Queries } from '../src/database/sql';
 import { openTables, type OpenDatabase } from './open-database';
 import { served } from './running-monitoring';
@@ -139,5 +140,39 @@ describe('the facts in the tables', () => {
           (SELECT count(*)::int FROM outcomes) AS outcomes`,
     );
     expect(left).toEqual({ predictions: 1, labels: 1, outcomes: 1 });
+  });
+
+  it('forgets rollouts that ended long ago, with what was said about them, and keeps those in progress', async () => {
+    const report = (rolloutId: string, reportedMicros: number) =>
+      addScores(
+        queries,
+        {
+          endpoint: 'e',
+          rolloutId,
+          generation: 1,
+          gateway: 'g',
+          versions: [{ version: 2, asked: 5, failed: 1, lastError: '' }],
+        },
+        reportedMicros,
+      );
+    const ofRollout = { rolledBack: false, inconclusiveStep: 0 };
+    await queries.query(
+      `INSERT INTO deployments (endpoint, generation, model, rollout, event_id, correlation_id)
+       VALUES ('e', 1, 'm', '{"rolloutId": "running"}', 'd', 'd'), ('calm', 1, 'm', NULL, 'd', 'd')`,
+    );
+    for (const [rolloutId, at] of [
+      ['running', 10],
+      ['ended', 10],
+      ['lately', 1_000],
+    ] as const) {
+      await report(rolloutId, at);
+      await saveCheck(queries, rolloutId, ofRollout);
+    }
+    await saveCheck(queries, 'never-reported', ofRollout);
+    await forgetRollouts(queries, 500);
+    const kept = async (table: string) =>
+      (await queries.query<{ id: string }>(`SELECT rollout_id AS id FROM ${table} ORDER BY 1`)).map((row) => row.id);
+    expect(await kept('rollout_scores')).toEqual(['lately', 'running']);
+    expect(await kept('rollout_checks')).toEqual(['lately', 'running']);
   });
 });

@@ -33,6 +33,7 @@ describe('an open request for retraining', () => {
       model: ids.name,
       plan: 'plan',
       decidedAtMicros: 42,
+      signalEventId: 'signal',
     });
     return ids;
   }
@@ -40,8 +41,8 @@ describe('an open request for retraining', () => {
   it('stays open from the request until its version has a verdict', async () => {
     const { name, event, run } = await request();
     expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(true);
-    await saveRunRequest(queries, run, event);
-    await saveRunVersion(queries, run, name, 2);
+    await saveRunRequest(queries, run, event, 1_000);
+    await saveRunVersion(queries, { runId: run, model: name, version: 2 }, 2_000);
     await saveVerdict(queries, name, 1, 'deployed');
     expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(true);
     await saveVerdict(queries, name, 2, 'promoted');
@@ -50,8 +51,8 @@ describe('an open request for retraining', () => {
 
   it('ends with the verdict on a later version, too', async () => {
     const { name, event, run } = await request();
-    await saveRunRequest(queries, run, event);
-    await saveRunVersion(queries, run, name, 2);
+    await saveRunRequest(queries, run, event, 1_000);
+    await saveRunVersion(queries, { runId: run, model: name, version: 2 }, 2_000);
     await saveVerdict(queries, name, 3, 'rolled_back');
     expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(false);
   });
@@ -60,14 +61,14 @@ describe('an open request for retraining', () => {
     const { name, event, run } = await request();
     await saveRunFailure(queries, run);
     expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(true);
-    await saveRunRequest(queries, run, event);
+    await saveRunRequest(queries, run, event, 1_000);
     expect(await isRequestOpen(queries, name, PATIENCE_MS)).toBe(false);
   });
 
   it('does not stand in the way for ever when nobody answers it, but does while its run goes on', async () => {
     const { name, event, run } = await request();
     expect(await isRequestOpen(queries, name, 0)).toBe(false);
-    await saveRunRequest(queries, run, event);
+    await saveRunRequest(queries, run, event, 1_000);
     expect(await isRequestOpen(queries, name, 0)).toBe(true);
   });
 

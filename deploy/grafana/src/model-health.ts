@@ -1,6 +1,6 @@
 // "Headrace: model health": whether the model that serves is still good, and what was decided about it.
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DateTimeFromNow, PercentUnit, RecordsPerSecond, Short } from '@grafana/grafana-foundation-sdk/units';
+import { DateTimeFromNow, PercentUnit, RecordsPerSecond, Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
 import { dashboard } from './dashboard';
 import { perSecond } from './expressions';
 import { quality } from './overview-models';
@@ -91,6 +91,39 @@ const flow = () => [
   }).height(8),
 ];
 
+const pace = () => [
+  timeSeries({
+    title: 'Pace of the loop',
+    description:
+      'Of the last loop that got so far: from drift to its detection (event time), from there to a trained version and to its promotion (time to recover), and from the request that fixed its data to promotion (lead time).',
+    unit: Seconds,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [{ expr: 'max by (model, step) (headrace_monitoring_loop_seconds)', legend: '{{step}}, {{model}}' }],
+  }),
+  timeSeries({
+    title: 'Deployments a day',
+    description: 'Versions that became champion of an endpoint, a day, over the last 30 days.',
+    unit: Short,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [{ expr: 'max by (model) (headrace_monitoring_deployments_per_day)', legend: '{{model}}' }],
+  }),
+  timeSeries({
+    title: 'Changes that failed',
+    description:
+      'Share of the changes of the last 30 days that were rolled back or aborted. Runbook: rollout-rolled-back.',
+    unit: PercentUnit,
+    width: 8,
+    min: 0,
+    max: 1,
+    steps: true,
+    queries: [{ expr: 'max by (model) (headrace_monitoring_change_failure_ratio)', legend: '{{model}}' }],
+  }),
+];
+
 export function modelHealth(): Dashboard {
   return dashboard({
     uid: 'headrace-model-health',
@@ -100,6 +133,7 @@ export function modelHealth(): Dashboard {
     rows: [
       ['Drift', heat],
       ['Performance and decisions', quality],
+      ['The loop', pace],
       ['Predictions and labels', flow],
     ],
   });

@@ -238,7 +238,7 @@ export const quality = () => [
     steps: true,
     queries: [
       {
-        expr: `max by (monitor, version, metric) (headrace_monitoring_performance_value{${MONITOR}})`,
+        expr: `max by (monitor, version, metric) (headrace_monitoring_performance_value{${MONITOR},metric!="contradiction_z"})`,
         legend: '{{metric}} v{{version}}, {{monitor}}',
       },
       {
@@ -288,6 +288,49 @@ export const quality = () => [
     max: 1,
     queries: [
       { expr: `max by (endpoint) (headrace_monitoring_label_coverage_ratio{${ENDPOINT}})`, legend: '{{endpoint}}' },
+    ],
+  }),
+  timeSeries({
+    title: 'Estimated performance',
+    description:
+      'Before labels come: what the scores of the last closed window let expect, with its band. Runbook: estimated-performance.',
+    unit: Short,
+    width: 8,
+    steps: true,
+    queries: [
+      {
+        expr: `max by (monitor, version, metric, bound) (headrace_monitoring_estimated_performance{${MONITOR}})`,
+        legend: '{{metric}} v{{version}} {{bound}}, {{monitor}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Labels against scores',
+    description:
+      'By how many standard errors the labels of the last closed window contradict what the scores promised. From 3 on scores no longer mean what they meant: concept drift. Runbook: concept-drift.',
+    unit: Short,
+    width: 8,
+    steps: true,
+    queries: [
+      {
+        expr: `max by (monitor, version) (headrace_monitoring_performance_value{${MONITOR},metric="contradiction_z"})`,
+        legend: 'v{{version}}, {{monitor}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Run between false alarms',
+    description:
+      'Event time between false alarms of drift that the declared tests, thresholds and rule let expect, at least. Runbook: drift.',
+    unit: Seconds,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [
+      {
+        expr: `max by (monitor, signal) (headrace_monitoring_false_alarm_run_seconds{${MONITOR}})`,
+        legend: '{{signal}}, {{monitor}}',
+      },
     ],
   }),
   stat({

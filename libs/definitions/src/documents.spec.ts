@@ -161,4 +161,60 @@ spec:
       [threshold, expect.stringContaining('below 1')],
     ]);
   });
+
+  it('may be declared by their false alarms, where the reference has windows for it', () => {
+    expect(faultsOf('{ subject: prediction, statistic: psi, falseAlarms: 0.1 }')).toEqual([]);
+    expect(faultsOf('{ subject: prediction, statistic: js, falseAlarms: 0.1, threshold: 0.2 }')).toEqual([]);
+    const falseAlarms = 'spec.drift.tests.0.falseAlarms';
+    expect(faultsOf('{ subject: prediction, statistic: psi, falseAlarms: 0.9 }')).toEqual([
+      [falseAlarms, expect.stringContaining('0.5')],
+    ]);
+    expect(faultsOf('{ subject: prediction, statistic: ks, threshold: 0.2, falseAlarms: 0.1 }')).toEqual([
+      [falseAlarms, expect.stringContaining('for ks name a threshold')],
+    ]);
+    expect(faultsOf('{ subject: prediction, statistic: ks_p, threshold: 0.05, falseAlarms: 0.1 }')).toHaveLength(1);
+    expect(faultsOf('{ subject: prediction, statistic: default, falseAlarms: 0.1 }')).toEqual([
+      [falseAlarms, expect.stringContaining('name the statistic instead')],
+    ]);
+  });
+});
+
+describe('signals of a Monitor', () => {
+  const faultsOf = (rules: string) =>
+    readDocuments(
+      'm.yaml',
+      `apiVersion: headrace.dev/v1
+kind: Monitor
+metadata: { name: m }
+spec:
+  endpoint: e
+  label: { stream: s, expression: record.late }
+  ${rules}
+`,
+    ).faults.map((fault) => [fault.field, fault.message]);
+
+  it('may rest on what can be estimated without labels', () => {
+    expect(faultsOf('estimate: { tests: [{ statistic: f1, worseBy: 0.1 }] }')).toEqual([]);
+    expect(faultsOf('estimate: { tests: [{ statistic: f1, worseByFactor: 2 }] }')).toEqual([
+      ['spec.estimate.tests.0.worseByFactor', 'is for losses; for f1 use worseBy'],
+    ]);
+    expect(faultsOf('estimate: { tests: [{ statistic: brier, worseBy: 0.1 }] }')).toEqual([
+      ['spec.estimate.tests.0.statistic', expect.stringContaining('"accuracy"|"precision"')],
+    ]);
+  });
+
+  it('may rest on detectors of errors, each at most once and with its own settings', () => {
+    expect(faultsOf('concept: { detectors: [{ detector: ddm }, { detector: page_hinkley, threshold: 9 }] }')).toEqual(
+      [],
+    );
+    expect(faultsOf('concept: { detectors: [{ detector: ddm }, { detector: ddm }] }')).toEqual([
+      ['spec.concept.detectors', 'expected each detector at most once'],
+    ]);
+    expect(faultsOf('concept: { detectors: [{ detector: ddm, alpha: 0.1 }] }')).toEqual([
+      ['spec.concept.detectors.0.alpha', 'is not a field of this kind'],
+    ]);
+    expect(faultsOf('concept: { detectors: [{ detector: cusum }] }')).toEqual([
+      ['spec.concept.detectors.0.detector', expect.any(String)],
+    ]);
+  });
 });

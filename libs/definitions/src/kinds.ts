@@ -1,8 +1,8 @@
 // The six kinds of documents that a user writes. The owner of each kind validates it with these schemas.
 import { z } from 'zod';
 import { EndpointSpec } from './endpoint';
-import { Labelling } from './labelling';
-import { Cel, Duration, Identifier, Name, TopicName } from './scalars';
+import { MonitorSpec } from './monitor';
+import { Cel, Duration, Identifier, Label, Name, TopicName } from './scalars';
 
 const Field = z.strictObject({
   type: z.enum(['string', 'int', 'double', 'bool', 'timestamp']),
@@ -93,12 +93,6 @@ const FeatureViewSpec = z.strictObject({
   retention: Duration.default('10d'),
 });
 
-const Label = z.strictObject({
-  stream: Name,
-  /** Over `record`: bool or number. Joined by the record key. */
-  expression: Cel,
-});
-
 const FeatureInput = z
   .strictObject({
     name: Identifier,
@@ -176,108 +170,6 @@ const ModelSpec = z.strictObject({
   gates: z.array(Gate).max(200).default([]),
   /** automatic: a version that passed its gates rolls out to the endpoints of the model by itself. */
   promotion: z.enum(['automatic', 'manual']).default('automatic'),
-});
-
-const DriftTest = z
-  .strictObject({
-    /** "prediction", or a feature's name. */
-    subject: z.string().min(1).max(100),
-    statistic: z.enum([
-      // By the size of the reference and the number of its different values.
-      'default',
-      // Distances: drift at or above the threshold.
-      'psi',
-      'ks',
-      'js',
-      'wasserstein',
-      'hellinger',
-      'kullback_leibler',
-      'total_variation',
-      'energy',
-      // p-values: drift at or below it, adjusted over all p-values of the window.
-      'ks_p',
-      'anderson_darling_p',
-      'mann_whitney_p',
-      'chi_square_p',
-      'g_p',
-    ]),
-    threshold: z.number().positive().optional(),
-  })
-  .superRefine((test, context) => {
-    if (test.statistic === 'default') {
-      if (test.threshold === undefined) return;
-      const message = 'not for "default", whose statistic and threshold go together: name the statistic instead';
-      context.addIssue({ code: 'custom', path: ['threshold'], message });
-      return;
-    }
-    if (test.threshold === undefined) {
-      context.addIssue({ code: 'custom', path: ['threshold'], message: `required by ${test.statistic}` });
-    } else if (test.statistic.endsWith('_p') && test.threshold >= 1) {
-      const message = 'a false discovery rate: expected a number below 1, such as 0.05';
-      context.addIssue({ code: 'custom', path: ['threshold'], message });
-    }
-  });
-
-const PerformanceTest = z
-  .strictObject({
-    statistic: z.enum(['brier', 'log_loss', 'auc', 'calibration', 'mae', 'rmse']),
-    /** Crossed when worse than the reference profile by at least this much (calibration: its absolute value). */
-    worseBy: z.number().positive().optional(),
-    /** Crossed when at least this many times the reference (losses only). */
-    worseByFactor: z.number().gt(1).optional(),
-  })
-  .superRefine((test, context) => {
-    if ((test.worseBy === undefined) === (test.worseByFactor === undefined)) {
-      context.addIssue({ code: 'custom', message: 'expected either "worseBy" or "worseByFactor"' });
-    }
-    if (test.worseByFactor !== undefined && (test.statistic === 'auc' || test.statistic === 'calibration')) {
-      context.addIssue({
-        code: 'custom',
-        path: ['worseByFactor'],
-        message: `is for losses; for ${test.statistic} use worseBy`,
-      });
-    }
-  });
-
-const Hysteresis = z
-  .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
-  .refine((rule) => rule.k <= rule.n, 'k of n windows: expected k ≤ n');
-
-const MonitorSpec = z.strictObject({
-  endpoint: Name,
-  label: Label,
-  /** Tumbling windows of event time: drift by the predictions' as-of time, performance by the labels' event time. */
-  window: Duration.default('1d'),
-  /** Windows with fewer predictions (drift) or labels (performance) are not judged. */
-  minimumSample: z.int().min(1).default(200),
-  drift: z
-    .strictObject({
-      tests: z.array(DriftTest).min(1).max(2_000),
-      /** A window drifts when at least this many tests crossed. */
-      crossings: z.int().min(1).default(1),
-      rule: Hysteresis.default({ k: 2, n: 3 }),
-    })
-    .optional(),
-  performance: z
-    .strictObject({
-      tests: z.array(PerformanceTest).min(1).max(100),
-      crossings: z.int().min(1).default(1),
-      rule: Hysteresis.default({ k: 2, n: 3 }),
-    })
-    .optional(),
-  retraining: z
-    .strictObject({
-      plan: Name,
-      on: z.array(z.enum(['drift', 'performance'])).min(1),
-      /** any: one of the signals is enough; all: every one of them must stand at the same time. */
-      match: z.enum(['any', 'all']).default('any'),
-      /** Event time between two requests. */
-      cooldown: Duration.default('7d'),
-      /** Requests within one day of the wall clock. */
-      maximumPerDay: z.int().min(1).max(1_000).default(10),
-    })
-    .optional(),
-  labelling: Labelling.optional(),
 });
 
 export const API_VERSION = 'headrace.dev/v1';

@@ -34,3 +34,9 @@ export const Cel = z
     const fault = checkExpression(source);
     if (fault !== undefined) context.addIssue({ code: 'custom', message: `not a CEL expression: ${fault}` });
   });
+
+export const Label = z.strictObject({
+  stream: Name,
+  /** Over `record`: bool or number. Joined by the record key. */
+  expression: Cel,
+});

@@ -33,7 +33,7 @@ export const metrics = {
     'headrace_messaging_event_age_seconds',
     'From the event time to the commit of its effect',
     ['group', 'type'],
-    [0.005, 0.02, 0.05, 0.2, 1, 5, 30, 120, 600],
+    [0.005, 0.02, 0.05, 0.2, 1, 5, 10, 30, 120, 600],
   ),
   lag: gauge('headrace_messaging_consumer_lag_events', 'Events between the position and the end of the log', [
     'group',

@@ -51,6 +51,7 @@ export {
   type Confusion,
 } from './performance/classification';
 export { bootstrapInterval, proportionInterval, type Interval } from './performance/intervals';
+export { allMeasures, type MeasuresOptions } from './performance/measures';
 export { meanAbsolutePercentageError, rSquared } from './performance/regression';
 export { bySlice } from './performance/slices';
 export { mean, present } from './samples';

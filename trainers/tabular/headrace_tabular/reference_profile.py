@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .data import Part
+from .reference_windows import Windows, labelled_scores
 from .spec import Spec
 
 CONTRACT = "headrace.dev/profile/v1"
@@ -19,8 +20,14 @@ SAMPLE = 1000
 
 
 def build_profile(spec: Spec, training: Part, validation: Part, score: np.ndarray, performance: dict) -> dict:
+    windows = {"training": Windows(training.event_time), "validation": Windows(validation.event_time)}
     features = [
-        {"name": feature.name, "type": feature.type, "part": "training", **describe(training.features[:, i])}
+        {
+            "name": feature.name,
+            "type": feature.type,
+            "part": "training",
+            **describe(training.features[:, i], windows["training"]),
+        }
         for i, feature in enumerate(spec.features)
     ]
     kind = "probability" if spec.task == "binary" else "double"
@@ -33,17 +40,29 @@ def build_profile(spec: Spec, training: Part, validation: Part, score: np.ndarra
         "task": spec.task,
         "rows": {"training": len(training), "validation": len(validation)},
         "features": features,
-        "prediction": {"name": "prediction", "type": kind, "part": "validation", **describe(score)},
+        "prediction": {
+            "name": "prediction",
+            "type": kind,
+            "part": "validation",
+            **describe(score, windows["validation"]),
+        },
         "label": label,
         "performance": performance,
+        "windows": {part: cut.describe() for part, cut in windows.items()},
+        "labelled": labelled_scores(score, validation.label),
     }
 
 
-def describe(values: np.ndarray) -> dict:
-    """Moments, histogram and sample of values in which NaN is missing; at least one is present."""
+def describe(values: np.ndarray, windows: Windows | None = None) -> dict:
+    """Moments, histogram and sample of values in which NaN is missing; at least one is present.
+
+    With windows also the histogram of each of them (`window_counts`), in their order.
+    """
     present = np.sort(values[~np.isnan(values)].astype(np.float64))
     edges = histogram_edges(present)
+    by_window = {} if windows is None else {"window_counts": windows.counts(values.astype(np.float64), edges)}
     return {
+        **by_window,
         **_moments(present),
         "missing": int(len(values) - len(present)),
         "edges": edges.tolist(),

@@ -10,6 +10,7 @@ from conftest import make_columns
 from headrace_tabular import algorithms
 from headrace_tabular.output import digest_of_file
 from headrace_tabular.reference_profile import describe
+from headrace_tabular.reference_windows import Windows, labelled_scores
 
 LOGISTIC = {"name": "logistic_regression", "params": {"C": 0.5}}
 LINEAR = {"name": "linear_regression", "params": {}}
@@ -246,6 +247,43 @@ def test_profiles_features_on_training_and_predictions_on_validation(trainer):
     assert profile["prediction"]["count"] == profile["label"]["count"] == 900
     assert profile["label"]["mean"] == profile["label"]["positives"] / 900
     assert profile["performance"] == outcome.result["metrics"]["validation"]
+
+
+def test_cuts_the_reference_into_windows_that_add_up(trainer):
+    profile = trainer.run(trainer.spec()).profile
+    # 2,100 and 900 rows, one a minute: 15 minutes are the shortest length with at most 200 windows.
+    training, validation = profile["windows"]["training"], profile["windows"]["validation"]
+    assert (training["length_micros"], validation["length_micros"]) == (15 * 60_000_000, 5 * 60_000_000)
+    for entry, windows in [*((feature, training) for feature in profile["features"]), (profile["prediction"], validation)]:
+        counts = np.array(entry["window_counts"])
+        assert counts.sum(axis=0).tolist() == entry["counts"]
+        assert (counts.sum(axis=1) <= np.array(windows["rows"])).all()
+    assert sum(training["rows"]) == 2100 and sum(validation["rows"]) == 900
+    assert all(start % training["length_micros"] == 0 for start in training["starts"])
+
+
+def test_windows_are_the_rows_of_their_time():
+    windows = Windows(np.array([0, 1, 59, 60, 7_260]) * 1_000_000)
+    assert (windows.starts.tolist(), windows.describe()["rows"]) == ([0, 60_000_000, 7_260_000_000], [3, 1, 1])
+    counts = windows.counts(np.array([0.5, np.nan, 1.5, -9, 1.0]), np.array([0.0, 1.0, 2.0]))
+    assert counts == [[1, 1], [1, 0], [0, 1]]
+
+
+def test_keeps_the_newest_windows_of_a_very_long_reference():
+    weeks = np.arange(300) * 7 * 24 * 3600 * 1_000_000
+    windows = Windows(weeks)
+    assert len(windows.starts) == 200 and windows.describe()["rows"] == [1] * 200
+    assert windows.counts(np.arange(300.0), np.array([0.0, 250, 300]))[149:151] == [[1, 0], [0, 1]]
+
+
+def test_keeps_labelled_scores_of_the_validation_part(trainer):
+    profile = trainer.run(trainer.spec()).profile
+    labelled = profile["labelled"]
+    assert len(labelled["score"]) == len(labelled["label"]) == 900
+    brier = np.mean((np.array(labelled["score"]) - labelled["label"]) ** 2)
+    assert brier == pytest.approx(profile["performance"]["brier"]["value"])
+    many = labelled_scores(np.arange(20_000.0), np.zeros(20_000))
+    assert (len(many["score"]), many["score"][0], many["score"][-1]) == (5_000, 0, 19_999)
 
 
 def test_describes_constants_and_heavy_ties():

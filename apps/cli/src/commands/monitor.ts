@@ -10,14 +10,25 @@ export function describeWindow(window: WindowSummary): Record<string, string | n
     signal: window.kind,
     version: window.version,
     predictions: window.predictions,
-    labels: window.kind === 'performance' ? window.labels : '–',
+    labels: window.kind === 'performance' || window.kind === 'concept' ? window.labels : '–',
     tests: window.judged
       ? tests
           .map(
-            ({ subject, statistic, value, threshold, crossed }) =>
-              `${crossed ? '! ' : ''}${subject} ${statistic} ${figure(value)} (threshold ${figure(threshold)})`,
+            ({ subject, statistic, value, threshold, crossed, low, high }) =>
+              `${crossed ? '! ' : ''}${subject} ${statistic} ${figure(value)}${band(low, high)} (${limit(threshold)})`,
           )
           .join('; ') || '–'
       : 'too few to be judged',
+    falseAlarms: window.falseAlarms === undefined ? '–' : `${(100 * window.falseAlarms).toFixed(1)} %`,
   };
+}
+
+function band(low: number | undefined, high: number | undefined): string {
+  return low === undefined || high === undefined ? '' : ` [${figure(low)}, ${figure(high)}]`;
+}
+
+function limit(threshold: number): string {
+  return Number.isFinite(threshold)
+    ? `threshold ${figure(threshold)}`
+    : 'no threshold: the reference has too few windows';
 }

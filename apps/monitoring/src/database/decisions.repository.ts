@@ -11,12 +11,15 @@ export interface Decision {
   /** Wall clock at which the deciding record was published upstream or by the gateway. */
   readonly recordPublishedMicros: number;
   readonly summary: string;
+  /** Event time, of a signal: start of the first window that crossed, and end of the one that decided. */
+  readonly windows?: { readonly beganMicros: number; readonly decidedMicros: number };
 }
 
 export async function recordDecision(queries: Queries, decision: Decision): Promise<void> {
   await queries.query(
-    `INSERT INTO decisions (event_id, monitor, endpoint, type, decided_at, record_published, summary)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    `INSERT INTO decisions (event_id, monitor, endpoint, type, decided_at, record_published, summary,
+        began, decided)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     [
       decision.eventId,
       decision.monitor,
@@ -25,6 +28,8 @@ export async function recordDecision(queries: Queries, decision: Decision): Prom
       nowMicros(),
       decision.recordPublishedMicros,
       decision.summary,
+      decision.windows?.beganMicros ?? null,
+      decision.windows?.decidedMicros ?? null,
     ],
   );
 }

@@ -7,12 +7,15 @@ export interface RetrainingRequest {
   readonly model: string;
   readonly plan: string;
   readonly decidedAtMicros: number;
+  /** The event that it answers. */
+  readonly signalEventId: string;
 }
 
 export async function saveRequest(queries: Queries, request: RetrainingRequest): Promise<void> {
   await queries.query(
-    'INSERT INTO retraining_requests (event_id, monitor, model, plan, decided_at) VALUES ($1, $2, $3, $4, $5)',
-    [request.eventId, request.monitor, request.model, request.plan, request.decidedAtMicros],
+    `INSERT INTO retraining_requests (event_id, monitor, model, plan, decided_at, signal_event_id)
+     VALUES ($1, $2, $3, $4, $5, $6)`,
+    [request.eventId, request.monitor, request.model, request.plan, request.decidedAtMicros, request.signalEventId],
   );
 }
 
@@ -49,11 +52,17 @@ export async function isRequestOpen(queries: Queries, model: string, unansweredM
   return row?.open ?? false;
 }
 
-export async function saveRunRequest(queries: Queries, runId: string, causationId: string): Promise<void> {
+/** `requestedMicros`: wall clock. */
+export async function saveRunRequest(
+  queries: Queries,
+  runId: string,
+  causationId: string,
+  requestedMicros: number,
+): Promise<void> {
   await queries.query(
-    `INSERT INTO training_runs (run_id, request_id) VALUES ($1, $2)
-     ON CONFLICT (run_id) DO UPDATE SET request_id = excluded.request_id`,
-    [runId, causationId],
+    `INSERT INTO training_runs (run_id, request_id, requested_at) VALUES ($1, $2, $3)
+     ON CONFLICT (run_id) DO UPDATE SET request_id = excluded.request_id, requested_at = excluded.requested_at`,
+    [runId, causationId, requestedMicros],
   );
 }
 
@@ -64,11 +73,17 @@ export async function saveRunFailure(queries: Queries, runId: string): Promise<v
   );
 }
 
-export async function saveRunVersion(queries: Queries, runId: string, model: string, version: number): Promise<void> {
+/** `registeredMicros`: wall clock. */
+export async function saveRunVersion(
+  queries: Queries,
+  run: { readonly runId: string; readonly model: string; readonly version: number },
+  registeredMicros: number,
+): Promise<void> {
   await queries.query(
-    `INSERT INTO training_runs (run_id, model, version) VALUES ($1, $2, $3)
-     ON CONFLICT (run_id) DO UPDATE SET model = excluded.model, version = excluded.version`,
-    [runId, model, version],
+    `INSERT INTO training_runs (run_id, model, version, registered_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (run_id) DO UPDATE
+        SET model = excluded.model, version = excluded.version, registered_at = excluded.registered_at`,
+    [run.runId, run.model, run.version, registeredMicros],
   );
 }
 

@@ -64,3 +64,15 @@ export async function saveCheck(queries: Queries, rolloutId: string, check: Roll
     [rolloutId, check.rolledBack, check.inconclusiveStep],
   );
 }
+
+/** Forgets rollouts that have ended and were last reported on before a moment of the wall clock. */
+export async function forgetRollouts(queries: Queries, beforeMicros: number): Promise<void> {
+  const running = `SELECT rollout ->> 'rolloutId' FROM deployments WHERE jsonb_typeof(rollout) = 'object'`;
+  await queries.query(`DELETE FROM rollout_scores WHERE reported < $1 AND rollout_id NOT IN (${running})`, [
+    beforeMicros,
+  ]);
+  await queries.query(
+    `DELETE FROM rollout_checks c WHERE rollout_id NOT IN (${running})
+        AND NOT EXISTS (SELECT 1 FROM rollout_scores s WHERE s.rollout_id = c.rollout_id)`,
+  );
+}

@@ -16,6 +16,10 @@ export interface ClosedWindow {
   readonly labels: number;
   readonly evidence: readonly Evidence[];
   readonly lastPredictionId: string | undefined;
+  /** Probability, at most, that such a window crosses without any change; undefined: not known. */
+  readonly falseAlarms: number | undefined;
+  /** How often it was judged again because something of its time came after it was closed. */
+  readonly revisions: number;
 }
 
 /** JSON has no NaN: a statistic that could not be computed is null there. */
@@ -25,20 +29,21 @@ type StoredEvidence = Omit<Evidence, 'value' | 'reference' | 'threshold'> & {
   threshold: number | null;
 };
 
-interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId'> {
+interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'falseAlarms'> {
+  readonly falseAlarms: number | null;
   readonly evidence: StoredEvidence[];
   readonly lastPredictionId: string | null;
 }
 
 const COLUMNS = `monitor, kind, version::float8 AS version, start_time::float8 AS "startMicros",
   end_time::float8 AS "endMicros", judged, crossed, predictions, labels, evidence,
-  last_prediction_id AS "lastPredictionId"`;
+  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", revisions`;
 
 export async function saveWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `INSERT INTO windows (monitor, kind, version, start_time, end_time, judged, crossed, predictions, labels, evidence,
-        last_prediction_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+        last_prediction_id, false_alarms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       window.monitor,
       window.kind,
@@ -51,6 +56,80 @@ export async function saveWindow(queries: Queries, window: ClosedWindow): Promis
       window.labels,
       JSON.stringify(window.evidence),
       window.lastPredictionId ?? null,
+      window.falseAlarms ?? null,
+    ],
+  );
+}
+
+/** Closed windows into which something came late; detectors of errors have gone on and cannot go back. */
+export async function markStale(
+  queries: Queries,
+  window: { readonly monitor: string; readonly version: number; readonly kinds: readonly SignalKind[] },
+  times: readonly number[],
+): Promise<void> {
+  await queries.query(
+    `UPDATE windows SET stale = true
+      WHERE monitor = $1 AND version = $2 AND kind = ANY($3::text[]) AND NOT stale
+        AND EXISTS (SELECT 1 FROM unnest($4::bigint[]) AS late (at) WHERE late.at >= start_time AND late.at < end_time)`,
+    [window.monitor, window.version, window.kinds, times],
+  );
+}
+
+/** Windows that began before `keptFromMicros` are left as they are: their facts are forgotten, at least in part. */
+export async function hasStale(
+  queries: Queries,
+  monitor: string,
+  version: number,
+  keptFromMicros: number,
+): Promise<boolean> {
+  const [row] = await queries.query<{ found: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM windows WHERE monitor = $1 AND version = $2 AND stale AND start_time >= $3) AS found`,
+    [monitor, version, keptFromMicros],
+  );
+  return row?.found ?? false;
+}
+
+/**
+ * The oldest window to be judged again. Its mark is taken away first, and with it the row: who brings something late marks it
+ * again afterwards, or was here before and is seen.
+ */
+export async function takeStale(
+  queries: Queries,
+  monitor: string,
+  version: number,
+  keptFromMicros: number,
+): Promise<{ readonly kind: SignalKind; readonly startMicros: number; readonly endMicros: number } | undefined> {
+  const [row] = await queries.query<{ kind: SignalKind; startMicros: number; endMicros: number }>(
+    `WITH taken AS (
+       UPDATE windows SET stale = false, revisions = revisions + 1
+        WHERE (monitor, kind, version, start_time) = (
+          SELECT monitor, kind, version, start_time FROM windows WHERE monitor = $1 AND version = $2 AND stale
+             AND start_time >= $3 ORDER BY end_time, kind LIMIT 1)
+       RETURNING kind, start_time, end_time)
+     SELECT kind, start_time::float8 AS "startMicros", end_time::float8 AS "endMicros" FROM taken`,
+    [monitor, version, keptFromMicros],
+  );
+  return row;
+}
+
+/** What a closed window says now. */
+export async function reviseWindow(queries: Queries, window: ClosedWindow): Promise<void> {
+  await queries.query(
+    `UPDATE windows SET judged = $5, crossed = $6, predictions = $7, labels = $8, evidence = $9, last_prediction_id = $10,
+        false_alarms = $11
+      WHERE monitor = $1 AND kind = $2 AND version = $3 AND start_time = $4`,
+    [
+      window.monitor,
+      window.kind,
+      window.version,
+      window.startMicros,
+      window.judged,
+      window.crossed,
+      window.predictions,
+      window.labels,
+      JSON.stringify(window.evidence),
+      window.lastPredictionId ?? null,
+      window.falseAlarms ?? null,
     ],
   );
 }
@@ -80,10 +159,36 @@ export async function readLastWindows(queries: Queries, monitor: string, limit: 
   return rows.reverse().map(windowOf);
 }
 
+/** The last window of each kind of a monitor. */
+export async function readNewestWindows(queries: Queries, monitor: string): Promise<ClosedWindow[]> {
+  const rows = await queries.query<Row>(
+    `SELECT DISTINCT ON (kind) ${COLUMNS} FROM windows WHERE monitor = $1 AND judged ORDER BY kind, end_time DESC`,
+    [monitor],
+  );
+  return rows.map(windowOf);
+}
+
+/** Whether a drift window of the version that lies within [from, to), at least in part, crossed. */
+export async function driftedWithin(
+  queries: Queries,
+  monitor: string,
+  version: number,
+  fromMicros: number,
+  toMicros: number,
+): Promise<boolean> {
+  const [row] = await queries.query<{ drifted: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM windows WHERE monitor = $1 AND version = $2 AND kind = 'drift' AND crossed
+        AND end_time > $3 AND start_time < $4) AS drifted`,
+    [monitor, version, fromMicros, toMicros],
+  );
+  return row?.drifted ?? false;
+}
+
 function windowOf(row: Row): ClosedWindow {
-  const { lastPredictionId, evidence, ...rest } = row;
+  const { lastPredictionId, evidence, falseAlarms, ...rest } = row;
   return {
     ...rest,
+    falseAlarms: falseAlarms ?? undefined,
     lastPredictionId: lastPredictionId ?? undefined,
     evidence: evidence.map((entry) => ({
       ...entry,
@@ -104,5 +209,7 @@ export function summaryOf(window: ClosedWindow): WindowSummary {
     kind: window.kind,
     version: window.version,
     judged: window.judged,
+    falseAlarms: window.falseAlarms,
+    revisions: window.revisions,
   };
 }

@@ -36,6 +36,6 @@ describe('comparing versions', () => {
   it('compares the versions that are asked for, and leaves out those that scored nothing', () => {
     const compared = compareVersions(rows(100, true), 'regression', [2, 9]);
     expect(compared.versions.map(({ version }) => version)).toEqual([2]);
-    expect(Object.keys(compared.versions[0]?.metrics ?? {})).toEqual(['mae', 'rmse', 'calibration']);
+    expect(Object.keys(compared.versions[0]?.metrics ?? {})).toEqual(['mae', 'rmse', 'calibration', 'mape', 'r2']);
   });
 });

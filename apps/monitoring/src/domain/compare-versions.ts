@@ -1,4 +1,4 @@
-import { measured, type Interval } from '@headrace/statistics';
+import { allMeasures, type Interval } from '@headrace/statistics';
 
 /** One labelled row with every score that was given to it. */
 export interface ComparableRow {
@@ -28,6 +28,7 @@ export function compareVersions(
   rows: readonly ComparableRow[],
   task: 'binary' | 'regression',
   wanted: readonly number[],
+  decisionThreshold = 0.5,
 ): Comparison {
   const scored = rows.map((row) => ({ label: row.label, scores: scoresOf(row) }));
   const found = new Set(scored.flatMap((row) => [...row.scores.keys()]));
@@ -42,7 +43,11 @@ export function compareVersions(
       const used = sameRows ? common : scored.filter((row) => row.scores.has(version));
       const labels = used.map((row) => row.label);
       const scores = used.map((row) => row.scores.get(version) ?? Number.NaN);
-      return { version, rows: used.length, metrics: measured(task, labels, scores) };
+      return {
+        version,
+        rows: used.length,
+        metrics: allMeasures(task, labels, scores, { threshold: decisionThreshold }),
+      };
     }),
   };
 }

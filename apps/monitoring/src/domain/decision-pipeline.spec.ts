@@ -2,9 +2,10 @@
 import { kinds, type Monitor } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { cases, FEATURES, profileOf, type Case } from '../../test/builders';
-import { driftEvidence, performanceEvidence } from './evidence';
+import { driftEvidence } from './evidence';
 import { stands, turnOf } from './hysteresis';
-import { decideRetraining, type Signal, type SignalKind } from './retraining-policy';
+import { performanceEvidence } from './performance-evidence';
+import { decideRetraining, type Signal } from './retraining-policy';
 
 const DAYS = 59;
 const PER_DAY = 1_200;
@@ -27,9 +28,11 @@ function monitorSpec(overrides: object = {}): Monitor['spec'] {
   }).spec;
 }
 
+type SignalKind = 'drift' | 'performance';
+
 interface Run {
   readonly turnedOn: Record<SignalKind, number>;
-  readonly requests: { readonly atDay: number; readonly signal: SignalKind }[];
+  readonly requests: { readonly atDay: number; readonly signal: string }[];
 }
 
 function byDay(stream: readonly Case[], timeOf: (one: Case) => number): ReadonlyMap<number, Case[]> {
@@ -61,8 +64,8 @@ function watch(stream: readonly Case[], reference: readonly Case[], spec: Monito
     const labelled = labelledOn.get(day) ?? [];
     const rows = asked.map((one) => ({ names: FEATURES, features: one.features, score: one.score }));
     const judged = {
-      drift: driftEvidence(rows, profile, spec.drift),
-      performance: performanceEvidence(labelled, profile, spec.performance),
+      drift: driftEvidence(rows, profile, spec.drift, { windowMicros: MICROS.d, minimumSample: spec.minimumSample }),
+      performance: performanceEvidence(labelled, profile, spec.performance, spec.decisionThreshold),
     };
     for (const kind of ['drift', 'performance'] as const) {
       if ((kind === 'drift' ? asked : labelled).length < spec.minimumSample) continue;

@@ -34,18 +34,24 @@ const OF_VALUES: Partial<
   mann_whitney_p: (reference, values) => mannWhitney(reference.sample, values).pValue,
 };
 
+type OfCounts = (reference: readonly number[], window: readonly number[]) => number;
+
 /** Of the counts in the profile's bins: of the whole reference. */
-const OF_COUNTS: Partial<Record<DriftStatistic, (reference: readonly number[], window: readonly number[]) => number>> =
-  {
-    psi: (reference, window) => psi(sharesOf(reference), sharesOf(window)),
-    js: (reference, window) => jensenShannon(sharesOf(reference), sharesOf(window)),
-    hellinger: (reference, window) => hellinger(sharesOf(reference), sharesOf(window)),
-    total_variation: (reference, window) => totalVariation(sharesOf(reference), sharesOf(window)),
-    kullback_leibler: (reference, window) =>
-      kullbackLeibler(withoutZeros(sharesOf(reference)), withoutZeros(sharesOf(window))),
-    chi_square_p: (reference, window) => contingencyTest(reference, window).pValue,
-    g_p: (reference, window) => contingencyTest(reference, window, 'log-likelihood').pValue,
-  };
+const OF_COUNTS: Partial<Record<DriftStatistic, OfCounts>> = {
+  psi: (reference, window) => psi(sharesOf(reference), sharesOf(window)),
+  js: (reference, window) => jensenShannon(sharesOf(reference), sharesOf(window)),
+  hellinger: (reference, window) => hellinger(sharesOf(reference), sharesOf(window)),
+  total_variation: (reference, window) => totalVariation(sharesOf(reference), sharesOf(window)),
+  kullback_leibler: (reference, window) =>
+    kullbackLeibler(withoutZeros(sharesOf(reference)), withoutZeros(sharesOf(window))),
+  chi_square_p: (reference, window) => contingencyTest(reference, window).pValue,
+  g_p: (reference, window) => contingencyTest(reference, window, 'log-likelihood').pValue,
+};
+
+/** A distance that needs nothing but counts in the same bins; undefined for the others. */
+export function distanceOfCounts(statistic: DriftStatistic): OfCounts | undefined {
+  return isPValue(statistic) ? undefined : OF_COUNTS[statistic];
+}
 
 /** Whether small values speak for drift. */
 export function isPValue(statistic: string): boolean {

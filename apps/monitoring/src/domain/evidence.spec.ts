@@ -1,20 +1,25 @@
 import { cases, FEATURES, profileOf } from '../../test/builders';
-import { driftEvidence, performanceEvidence, type ScoredRow } from './evidence';
+import { MICROS } from '@headrace/event-time';
+import { driftEvidence, type DriftRules, type JudgedEvidence, type ScoredRow } from './evidence';
+import type { ReferenceProfile } from './reference-profile';
 
 const reference = cases({ seed: 1, days: 5, perDay: 400 });
 const profile = profileOf(reference);
 const rows = (stream = reference): ScoredRow[] =>
   stream.map((one) => ({ names: FEATURES, features: one.features, score: one.score }));
 
+const judgeDrift = (judged: readonly ScoredRow[], against: ReferenceProfile, rules?: DriftRules): JudgedEvidence =>
+  driftEvidence(judged, against, rules, { windowMicros: MICROS.d, minimumSample: 100 });
+
 describe('evidence of drift', () => {
   it('is nothing for the reference itself', () => {
-    const { evidence, crossed } = driftEvidence(rows(), profile, undefined);
+    const { evidence, crossed } = judgeDrift(rows(), profile, undefined);
     expect(crossed).toBe(false);
     for (const entry of evidence) expect(entry.value).toBeLessThan(0.01);
   });
 
   it('reports PSI and KS of every subject, and what the tests name besides', () => {
-    const { evidence } = driftEvidence(rows(), profile, {
+    const { evidence } = judgeDrift(rows(), profile, {
       tests: [{ subject: 'delay', statistic: 'js', threshold: 0.1 }],
       crossings: 1,
       rule: { k: 1, n: 1 },
@@ -36,7 +41,7 @@ describe('evidence of drift', () => {
       names: [...FEATURES].reverse(),
       features: [...row.features].reverse(),
     }));
-    expect(driftEvidence(turned, profile, undefined)).toEqual(driftEvidence(rows(), profile, undefined));
+    expect(judgeDrift(turned, profile, undefined)).toEqual(judgeDrift(rows(), profile, undefined));
   });
 
   it('crosses when as many tests cross as are wanted', () => {
@@ -45,7 +50,7 @@ describe('evidence of drift', () => {
       { subject: 'prediction', statistic: 'psi' as const, threshold: 0.25 },
       { subject: 'distance', statistic: 'psi' as const, threshold: 0.25 },
     ];
-    const judge = (crossings: number) => driftEvidence(drifted, profile, { tests, crossings, rule: { k: 1, n: 1 } });
+    const judge = (crossings: number) => judgeDrift(drifted, profile, { tests, crossings, rule: { k: 1, n: 1 } });
     expect(judge(1).crossed).toBe(true);
     expect(judge(2).crossed).toBe(false);
   });
@@ -58,7 +63,7 @@ describe('p-values', () => {
     P_VALUES.map((statistic) => ({ subject, statistic, threshold: 0.05 })),
   );
   const judge = (stream: typeof reference) =>
-    driftEvidence(rows(stream), profile, { tests, crossings: 1, rule }).evidence.filter((entry) =>
+    judgeDrift(rows(stream), profile, { tests, crossings: 1, rule }).evidence.filter((entry) =>
       entry.statistic.endsWith('_p'),
     );
 
@@ -71,7 +76,7 @@ describe('p-values', () => {
 
   it('are adjusted together: the more tests, the larger', () => {
     const stream = cases({ seed: 5, days: 1, perDay: 400 });
-    const alone = driftEvidence(rows(stream), profile, { tests: tests.slice(0, 1), crossings: 1, rule });
+    const alone = judgeDrift(rows(stream), profile, { tests: tests.slice(0, 1), crossings: 1, rule });
     const one = alone.evidence.find((entry) => entry.statistic === 'ks_p');
     const together = judge(stream).find((entry) => entry.statistic === 'ks_p' && entry.subject === 'prediction');
     expect(together?.value ?? 0).toBeGreaterThan(one?.value ?? 1);
@@ -90,39 +95,12 @@ describe('the default test', () => {
   const tests = [{ subject: 'distance', statistic: 'default' as const }];
   const besides = (size: number) => {
     const few = profileOf(cases({ seed: 1, days: 1, perDay: size }));
-    const { evidence } = driftEvidence(rows(), few, { tests, crossings: 1, rule });
+    const { evidence } = judgeDrift(rows(), few, { tests, crossings: 1, rule });
     return evidence.filter((entry) => entry.threshold > 0).map((entry) => [entry.statistic, entry.threshold]);
   };
 
   it('is a p-value against a small reference and a distance against a large one', () => {
     expect(besides(800)).toEqual([['ks_p', 0.05]]);
     expect(besides(1_200)).toEqual([['wasserstein', 0.1]]);
-  });
-});
-
-describe('evidence of performance', () => {
-  const judge = (test: Parameters<typeof performanceEvidence>[2]) => performanceEvidence(reference, profile, test);
-  const rule = { k: 1, n: 1 };
-
-  it('has the reference beside each statistic', () => {
-    const { evidence } = judge(undefined);
-    for (const entry of evidence) expect(entry.value).toBeCloseTo(entry.reference, 9);
-    expect(evidence.map((entry) => entry.statistic)).toEqual(['brier', 'log_loss', 'auc', 'calibration']);
-  });
-
-  it('takes an AUC as worse when it is lower, and a loss when it is higher', () => {
-    const worse = cases({ seed: 3, days: 5, perDay: 400 }).map((one) => ({ ...one, label: 1 - one.label }));
-    const tests = [
-      { statistic: 'auc' as const, worseBy: 0.05 },
-      { statistic: 'brier' as const, worseByFactor: 1.5 },
-    ];
-    expect(performanceEvidence(worse, profile, { tests, crossings: 2, rule }).crossed).toBe(true);
-    expect(judge({ tests, crossings: 1, rule }).crossed).toBe(false);
-  });
-
-  it('judges the calibration by its absolute value', () => {
-    const low = reference.map((one) => ({ score: one.score + 0.3, label: one.label }));
-    const tests = [{ statistic: 'calibration' as const, worseBy: 0.2 }];
-    expect(performanceEvidence(low, profile, { tests, crossings: 1, rule }).crossed).toBe(true);
   });
 });

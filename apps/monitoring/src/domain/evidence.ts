@@ -1,13 +1,12 @@
 // What one window says: every statistic with its threshold, and whether the window as a whole crossed.
 import type { Monitor } from '@headrace/definitions';
 import type { ReferenceDistribution, ReferenceProfile } from './reference-profile';
-import { benjaminiHochberg, binaryPerformance, defaultTest, regressionPerformance } from '@headrace/statistics';
+import { benjaminiHochberg, defaultTest } from '@headrace/statistics';
+import { falseAlarmsOf, ownDistances, thresholdFor, windowFalseAlarms, type Cadence } from './calibration';
 import { driftStatistic, isPValue, type DriftStatistic } from './drift-statistics';
 
 export type DriftRules = NonNullable<Monitor['spec']['drift']>;
-export type PerformanceRules = NonNullable<Monitor['spec']['performance']>;
 type DriftTest = DriftRules['tests'][number];
-type PerformanceTest = PerformanceRules['tests'][number];
 
 export interface Evidence {
   readonly subject: string;
@@ -17,12 +16,19 @@ export interface Evidence {
   readonly threshold: number;
   readonly reference: number;
   readonly crossed: boolean;
+  /** Interval of the value, where there is one. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Probability that the test crosses in a window without change; absent: not known. */
+  readonly falseAlarms?: number;
 }
 
 export interface JudgedEvidence {
   readonly evidence: readonly Evidence[];
   /** As many tests crossed as the rules ask for. */
   readonly crossed: boolean;
+  /** Probability, at most, that a window without change crosses; absent: not known. */
+  readonly falseAlarms?: number;
 }
 
 /** One prediction that the version scored; features in the order of `names`, NaN = missing. */
@@ -32,38 +38,49 @@ export interface ScoredRow {
   readonly score: number;
 }
 
-export interface LabelledRow {
-  readonly label: number;
-  readonly score: number;
-}
-
 const ALWAYS_REPORTED: readonly DriftStatistic[] = ['psi', 'ks'];
 
 interface ChosenTest {
   readonly statistic: DriftStatistic;
+  /** Infinity: it was to be taken from the reference's own windows, of which there are too few. */
   readonly threshold: number;
+  /** NaN: not known. */
+  readonly falseAlarms: number;
 }
 
 /**
  * PSI and KS of the prediction and of every feature, and what the tests name besides. p-values are adjusted over all tests of
  * the window (Benjamini and Hochberg), so that many features do not cry wolf; they cross at or below their threshold,
- * distances at or above it.
+ * distances at or above it. Thresholds that are declared by their false alarms come from the reference's own windows.
  */
 export function driftEvidence(
   rows: readonly ScoredRow[],
   profile: ReferenceProfile,
   rules: DriftRules | undefined,
+  cadence: Cadence,
 ): JudgedEvidence {
   const tests = rules?.tests ?? [];
+  const crossings = rules?.crossings ?? 1;
   const found: Omit<Evidence, 'crossed'>[] = [];
+  const declared: ChosenTest[] = [];
   const subjects = [{ ...profile.prediction, name: 'prediction' }, ...profile.features];
   for (const reference of subjects) {
     const values = valuesOf(rows, reference.name);
-    const asked = tests.filter((test) => test.subject === reference.name).map((test) => chosen(test, reference));
+    const asked = tests
+      .filter((test) => test.subject === reference.name)
+      .map((test) => chosen(test, reference, cadence));
     for (const statistic of new Set([...ALWAYS_REPORTED, ...asked.map((test) => test.statistic)])) {
-      const threshold = asked.find((test) => test.statistic === statistic)?.threshold ?? 0;
+      const test = asked.find((one) => one.statistic === statistic);
+      if (test) declared.push(test);
       const value = driftStatistic(statistic, reference, values);
-      found.push({ subject: reference.name, statistic, value, threshold, reference: 0 });
+      found.push({
+        subject: reference.name,
+        statistic,
+        value,
+        threshold: test?.threshold ?? 0,
+        reference: 0,
+        ...(test && !Number.isNaN(test.falseAlarms) ? { falseAlarms: test.falseAlarms } : {}),
+      });
     }
   }
   const adjusted = benjaminiHochberg(found.map((entry) => (isPValue(entry.statistic) ? entry.value : Number.NaN)));
@@ -74,53 +91,39 @@ export function driftEvidence(
     }
     return { ...entry, crossed: entry.threshold > 0 && entry.value >= entry.threshold };
   });
-  return judged(evidence, rules?.crossings ?? 1);
+  const [pValues, distances] = [true, false].map((wanted) =>
+    declared.filter((test) => isPValue(test.statistic) === wanted),
+  );
+  const falseAlarms = windowFalseAlarms(
+    (distances ?? []).map((test) => test.falseAlarms),
+    (pValues ?? []).map((test) => test.threshold),
+    crossings,
+  );
+  return {
+    ...judged(evidence, crossings),
+    ...(declared.length === 0 || Number.isNaN(falseAlarms) ? {} : { falseAlarms }),
+  };
 }
 
-function chosen(test: DriftTest, reference: ReferenceDistribution): ChosenTest {
+function chosen(test: DriftTest, reference: ReferenceDistribution, cadence: Cadence): ChosenTest {
+  const named = statisticOf(test, reference);
+  if (isPValue(named.statistic)) return { ...named, falseAlarms: named.threshold };
+  const own = ownDistances(reference, named.statistic, cadence);
+  if (test.falseAlarms !== undefined) {
+    const calibrated = thresholdFor(own, test.falseAlarms);
+    if (Number.isFinite(calibrated.threshold)) return { statistic: named.statistic, ...calibrated };
+  }
+  return { ...named, falseAlarms: falseAlarmsOf(own, named.threshold) };
+}
+
+function statisticOf(
+  test: DriftTest,
+  reference: ReferenceDistribution,
+): { readonly statistic: DriftStatistic; readonly threshold: number } {
   const { statistic } = test;
-  if (statistic !== 'default') return { statistic, threshold: test.threshold ?? 0 };
+  if (statistic !== 'default') return { statistic, threshold: test.threshold ?? Infinity };
   const size = reference.counts.reduce((sum, count) => sum + count, 0);
   return defaultTest(size, new Set(reference.sample).size);
-}
-
-/** Every performance statistic of the task beside the reference's. */
-export function performanceEvidence(
-  rows: readonly LabelledRow[],
-  profile: ReferenceProfile,
-  rules: PerformanceRules | undefined,
-): JudgedEvidence {
-  const labels = rows.map((row) => row.label);
-  const scores = rows.map((row) => row.score);
-  const measure = profile.task === 'binary' ? binaryPerformance : regressionPerformance;
-  const measured: Record<string, number> = { ...measure(labels, scores) };
-  const evidence = Object.entries(measured).map(([statistic, value]): Evidence => {
-    const reference = profile.performance[statistic] ?? Number.NaN;
-    const test = rules?.tests.find((candidate) => candidate.statistic === statistic);
-    const threshold = test === undefined ? 0 : limitOf(test, reference);
-    return {
-      subject: 'prediction',
-      statistic,
-      value,
-      threshold,
-      reference,
-      crossed: test !== undefined && isWorse(test, value, threshold),
-    };
-  });
-  return judged(evidence, rules?.crossings ?? 1);
-}
-
-/** The value from which a test counts as crossed. */
-function limitOf(test: PerformanceTest, reference: number): number {
-  if (test.worseByFactor !== undefined) return reference * test.worseByFactor;
-  const by = test.worseBy ?? 0;
-  if (test.statistic === 'auc') return reference - by;
-  return (test.statistic === 'calibration' ? Math.abs(reference) : reference) + by;
-}
-
-function isWorse(test: PerformanceTest, value: number, limit: number): boolean {
-  if (test.statistic === 'auc') return value <= limit;
-  return (test.statistic === 'calibration' ? Math.abs(value) : value) >= limit;
 }
 
 function valuesOf(rows: readonly ScoredRow[], subject: string): number[] {
@@ -136,6 +139,7 @@ function valuesOf(rows: readonly ScoredRow[], subject: string): number[] {
   });
 }
 
-function judged(evidence: readonly Evidence[], crossings: number): JudgedEvidence {
+/** Whether the window crossed. */
+export function judged(evidence: readonly Evidence[], crossings: number): JudgedEvidence {
   return { evidence, crossed: evidence.filter((entry) => entry.crossed).length >= crossings };
 }

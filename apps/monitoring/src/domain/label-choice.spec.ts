@@ -2,7 +2,7 @@ import { choosePredictions, type LabelCandidate } from './label-choice';
 import type { ReferenceDistribution } from './reference-profile';
 
 const reference: ReferenceDistribution[] = [
-  { name: 'distance', std: 100, innerEdges: [], counts: [], sample: [400, 500, 600] },
+  { name: 'distance', std: 100, innerEdges: [], counts: [], sample: [400, 500, 600], windows: undefined },
 ];
 const candidate = (predictionId: string, output: number, distance: number): LabelCandidate => {
   return { predictionId, output, names: ['distance', 'other'], features: [distance, 1] };

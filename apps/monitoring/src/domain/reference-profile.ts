@@ -1,8 +1,17 @@
 // The trainer's profile.json (contract headrace.dev/profile/v1, trainers/tabular/README.md): what live traffic is compared with.
 import { z } from 'zod';
 
+/** Tumbling windows of event time of one part, aligned to the epoch; those without rows are left out. */
+const Windows = z.object({
+  length_micros: z.int().positive(),
+  starts: z.array(z.int()),
+  rows: z.array(z.int().nonnegative()),
+});
+
 const Distribution = z.object({
   name: z.string(),
+  /** Profiles of older trainers have no windows. */
+  part: z.enum(['training', 'validation']).optional(),
   mean: z.number(),
   std: z.number(),
   /** All edges, smallest and largest value at the ends; bins are [edge, next edge), values outside count in the outermost. */
@@ -10,6 +19,8 @@ const Distribution = z.object({
   counts: z.array(z.number()).min(1),
   /** At most 1,000 values, evenly spaced over the sorted ones. */
   sample: z.array(z.number()).min(1),
+  /** The counts of each window of its part, in their order. */
+  window_counts: z.array(z.array(z.number())).optional(),
 });
 
 const Profile = z.object({
@@ -19,7 +30,20 @@ const Profile = z.object({
   prediction: Distribution,
   label: z.object({ mean: z.number() }),
   performance: z.record(z.string(), z.object({ value: z.number() })),
+  windows: z.object({ training: Windows, validation: Windows }).optional(),
+  /** Rows of the validation part, with what the model of the backtest said. */
+  labelled: z.object({ score: z.array(z.number()), label: z.array(z.number()) }).optional(),
 });
+
+/** One distribution in the reference's own windows of time. */
+export interface ReferenceWindows {
+  readonly lengthMicros: number;
+  readonly starts: readonly number[];
+  /** Rows of each window, missing values included. */
+  readonly rows: readonly number[];
+  /** Counts in the bins of the whole, for each window. */
+  readonly counts: readonly (readonly number[])[];
+}
 
 export interface ReferenceDistribution {
   readonly name: string;
@@ -27,6 +51,7 @@ export interface ReferenceDistribution {
   readonly innerEdges: readonly number[];
   readonly counts: readonly number[];
   readonly sample: readonly number[];
+  readonly windows: ReferenceWindows | undefined;
 }
 
 export interface ReferenceProfile {
@@ -35,6 +60,8 @@ export interface ReferenceProfile {
   readonly prediction: ReferenceDistribution;
   /** By statistic: auc, log_loss, brier; mae, rmse; and calibration (mean label − mean prediction). */
   readonly performance: Readonly<Record<string, number>>;
+  /** Parallel; undefined in profiles of older trainers. */
+  readonly labelled: { readonly scores: readonly number[]; readonly labels: readonly number[] } | undefined;
 }
 
 /** Throws a ZodError or SyntaxError when the bytes are no such profile. */
@@ -45,18 +72,30 @@ export function readProfile(json: string): ReferenceProfile {
   );
   return {
     task: profile.task,
-    features: profile.features.map(distributionOf),
-    prediction: distributionOf(profile.prediction),
+    features: profile.features.map((feature) => distributionOf(feature, profile.windows)),
+    prediction: distributionOf(profile.prediction, profile.windows),
     performance: { ...performance, calibration: profile.label.mean - profile.prediction.mean },
+    labelled: profile.labelled && { scores: profile.labelled.score, labels: profile.labelled.label },
   };
 }
 
-function distributionOf(found: z.output<typeof Distribution>): ReferenceDistribution {
+function distributionOf(
+  found: z.output<typeof Distribution>,
+  windows: z.output<typeof Profile>['windows'],
+): ReferenceDistribution {
+  const own = found.part && windows?.[found.part];
   return {
     name: found.name,
     std: found.std,
     innerEdges: found.edges.slice(1, -1),
     counts: found.counts,
     sample: found.sample,
+    windows: own &&
+      found.window_counts && {
+        lengthMicros: own.length_micros,
+        starts: own.starts,
+        rows: own.rows,
+        counts: found.window_counts,
+      },
   };
 }

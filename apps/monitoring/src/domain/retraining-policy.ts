@@ -1,7 +1,14 @@
 import type { Monitor } from '@headrace/definitions';
 import { parseDuration } from '@headrace/event-time';
 
-export type SignalKind = 'drift' | 'performance';
+/** In the order in which windows that end together are judged. */
+export const SIGNAL_KINDS = ['drift', 'estimate', 'performance', 'concept'] as const;
+export type SignalKind = (typeof SIGNAL_KINDS)[number];
+/** The others close by the event time of labels. */
+export function closesByPredictions(kind: SignalKind): boolean {
+  return kind === 'drift' || kind === 'estimate';
+}
+
 export type RetrainingRules = NonNullable<Monitor['spec']['retraining']>;
 
 /** A signal that stands now. */
@@ -9,7 +16,7 @@ export interface Signal {
   readonly kind: SignalKind;
   /** End of the window that turned it on. */
   readonly sinceMicros: number;
-  /** DriftDetected or PerformanceDegraded. */
+  /** DriftDetected (drift, concept) or PerformanceDegraded (estimate, performance). */
   readonly eventId: string;
   readonly correlationId: string;
   readonly traceparent: string | undefined;
@@ -55,7 +62,9 @@ export function decideRetraining(rules: RetrainingRules, now: Circumstances): Re
   };
 }
 
-/** The later of the signals: it made the condition true. Of one window end, performance is judged after drift. */
+/** The later of the signals: it made the condition true. Of one window end, the one that is judged last. */
 function latest(signals: readonly Signal[]): Signal | undefined {
-  return [...signals].sort((a, b) => a.sinceMicros - b.sinceMicros || (a.kind < b.kind ? -1 : 1)).at(-1);
+  return [...signals]
+    .sort((a, b) => a.sinceMicros - b.sinceMicros || SIGNAL_KINDS.indexOf(a.kind) - SIGNAL_KINDS.indexOf(b.kind))
+    .at(-1);
 }

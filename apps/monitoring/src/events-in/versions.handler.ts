@@ -9,6 +9,7 @@ import type { TrainingFailed, TrainingRequested } from '@headrace/contracts/prot
 import { OnEvent, type ReceivedEvent, type Transaction } from '@headrace/messaging';
 import { Controller } from '@nestjs/common';
 import { saveDeployment } from '../database/deployments.repository';
+import { saveVersionChange } from '../database/loop.repository';
 import { saveRunFailure, saveRunRequest, saveRunVersion, saveVerdict } from '../database/retraining.repository';
 
 /** Changes of an endpoint after which nothing more is to be said about a version for now. */
@@ -26,7 +27,7 @@ export class VersionsHandler {
 
   @OnEvent(events.TrainingRequested, REORDER_SAFE)
   async onTrainingRequested(event: ReceivedEvent<TrainingRequested>, transaction: Transaction): Promise<void> {
-    await saveRunRequest(transaction, event.data.runId, event.causationId);
+    await saveRunRequest(transaction, event.data.runId, event.causationId, event.timeMicros);
   }
 
   @OnEvent(events.TrainingFailed, REORDER_SAFE)
@@ -35,8 +36,11 @@ export class VersionsHandler {
   }
 
   @OnEvent(events.ModelVersionRegistered, REORDER_SAFE)
-  async onRegistered({ data }: ReceivedEvent<ModelVersionRegistered>, transaction: Transaction): Promise<void> {
-    await saveRunVersion(transaction, data.runId, data.model, data.version);
+  async onRegistered(
+    { data, timeMicros }: ReceivedEvent<ModelVersionRegistered>,
+    transaction: Transaction,
+  ): Promise<void> {
+    await saveRunVersion(transaction, data, timeMicros);
   }
 
   @OnEvent(events.GateEvaluated, REORDER_SAFE)
@@ -45,7 +49,11 @@ export class VersionsHandler {
   }
 
   @OnEvent(events.EndpointChanged, REORDER_SAFE)
-  async onEndpoint({ data }: ReceivedEvent<EndpointChanged>, transaction: Transaction): Promise<void> {
-    if (VERDICTS.has(data.change)) await saveVerdict(transaction, data.model, data.version, data.change);
+  async onEndpoint(event: ReceivedEvent<EndpointChanged>, transaction: Transaction): Promise<void> {
+    const { endpoint, model, version, change } = event.data;
+    if (!VERDICTS.has(change)) return;
+    await saveVerdict(transaction, model, version, change);
+    const { eventId, timeMicros: changedMicros } = event;
+    await saveVersionChange(transaction, { eventId, model, version, endpoint, change, changedMicros });
   }
 }

@@ -1,9 +1,11 @@
 import { events } from '@headrace/contracts';
-import { Severity } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
-import { formatTime } from '@headrace/event-time';
+import { DriftKind, Severity, type Explanation } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
+import { formatTime, parseDuration } from '@headrace/event-time';
 import type { Cause, Transaction } from '@headrace/messaging';
 import type { PredictionRef } from '../database/predictions.repository';
 import { summaryOf, type ClosedWindow } from '../database/windows.repository';
+import { expectedRun } from '../domain/calibration';
+import { explanationText } from '../domain/explanation';
 import type { Rule } from '../domain/hysteresis';
 import type { SignalKind } from '../domain/retraining-policy';
 import type { WatchedMonitor } from '../watched-monitors';
@@ -15,36 +17,62 @@ function alertIdOf(monitor: WatchedMonitor, kind: SignalKind): string {
 
 const RUNBOOKS: Readonly<Record<SignalKind, string>> = {
   drift: 'docs/runbooks/drift.md',
+  estimate: 'docs/runbooks/estimated-performance.md',
   performance: 'docs/runbooks/performance.md',
+  concept: 'docs/runbooks/concept-drift.md',
 };
+
+const WORDS: Readonly<Record<SignalKind, string>> = {
+  drift: 'drift',
+  estimate: 'performance degraded, as estimated',
+  performance: 'performance degraded',
+  concept: 'concept drift',
+};
+
+/** What turned a signal on. */
+export interface Turned {
+  readonly kind: SignalKind;
+  readonly version: number;
+  /** The last n windows, oldest first. */
+  readonly windows: readonly ClosedWindow[];
+  readonly rule: Rule;
+  readonly trigger: PredictionRef;
+  readonly explanation: Explanation | undefined;
+}
 
 /** The signal turns on: the event and its alert. Returns the event as the cause of what follows. */
 export function publishSignal(
   transaction: Transaction,
   monitor: WatchedMonitor,
-  kind: SignalKind,
-  version: number,
-  windows: readonly ClosedWindow[],
-  rule: Rule,
-  trigger: PredictionRef,
-): { readonly cause: Cause; readonly summary: string } {
-  const definition = kind === 'drift' ? events.DriftDetected : events.PerformanceDegraded;
-  const id = transaction.publish(
-    definition,
-    {
-      monitor: monitor.name,
-      model: monitor.model,
-      endpoint: monitor.endpoint,
-      version,
-      severity: Severity.CRITICAL,
-      windows: windows.map(summaryOf),
-      rule: `${rule.k} of ${rule.n}`,
-      trigger: trigger.ref,
-    },
-    { cause: trigger.cause },
-  );
+  turned: Turned,
+): { readonly cause: Cause; readonly type: string; readonly summary: string } {
+  const { kind, version, windows, rule, trigger, explanation } = turned;
+  const shared = {
+    monitor: monitor.name,
+    model: monitor.model,
+    endpoint: monitor.endpoint,
+    version,
+    severity: Severity.CRITICAL,
+    windows: windows.map(summaryOf),
+    rule: `${rule.k} of ${rule.n}`,
+    trigger: trigger.ref,
+  };
+  const run = expectedRun(windows.at(-1)?.falseAlarms, rule, parseDuration(monitor.spec.window));
+  const isDrift = kind === 'drift' || kind === 'concept';
+  const id = isDrift
+    ? transaction.publish(
+        events.DriftDetected,
+        { ...shared, kind: kind === 'concept' ? DriftKind.CONCEPT : DriftKind.DATA, expectedRun: run },
+        { cause: trigger.cause },
+      )
+    : transaction.publish(
+        events.PerformanceDegraded,
+        { ...shared, estimated: kind === 'estimate', explanation },
+        { cause: trigger.cause },
+      );
   const cause: Cause = { ...trigger.cause, eventId: id };
-  const summary = `${describe(kind, windows.at(-1))} (version ${version}, ${rule.k} of ${rule.n} windows)`;
+  const why = explanation === undefined ? '' : `; ${explanationText(explanation)}`;
+  const summary = `${describe(kind, windows.at(-1))} (version ${version}, ${rule.k} of ${rule.n} windows)${why}`;
   transaction.publish(
     events.AlertRaised,
     {
@@ -57,7 +85,7 @@ export function publishSignal(
     },
     { cause },
   );
-  return { cause, summary };
+  return { cause, type: (isDrift ? events.DriftDetected : events.PerformanceDegraded).type, summary };
 }
 
 export function publishResolved(
@@ -77,9 +105,9 @@ export function publishResolved(
 function describe(kind: SignalKind, window: ClosedWindow | undefined): string {
   const crossed = (window?.evidence ?? []).filter((entry) => entry.crossed);
   const found = crossed.map((entry) => {
-    const reference = kind === 'performance' ? `, reference ${entry.reference.toFixed(4)}` : '';
+    const reference = kind === 'performance' || kind === 'estimate' ? `, reference ${entry.reference.toFixed(4)}` : '';
     return `${entry.statistic} of ${entry.subject} ${entry.value.toFixed(4)} at threshold ${entry.threshold.toFixed(4)}${reference}`;
   });
   const until = window === undefined ? '' : ` in the window to ${formatTime(window.endMicros)}`;
-  return `${kind === 'drift' ? 'drift' : 'performance degraded'}: ${found.join(', ') || 'earlier windows crossed'}${until}`;
+  return `${WORDS[kind]}: ${found.join(', ') || 'earlier windows crossed'}${until}`;
 }

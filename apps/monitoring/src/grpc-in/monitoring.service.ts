@@ -4,21 +4,28 @@ import type {
   CompareVersionsResponse,
   GetMonitorRequest,
   GetMonitorResponse,
+  GetStatusResponse,
   MonitoringServiceServer,
+  MonitorStatus,
   ReplayVersionRequest,
   ReplayVersionResponse,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
+import { parseDuration } from '@headrace/event-time';
 import type { CallContext, UnaryMethods } from '@headrace/grpc';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { readDecisions } from '../database/decisions.repository';
+import { readDeployment } from '../database/deployments.repository';
+import { readStates } from '../database/monitor-states.repository';
 import { readOutcomes } from '../database/outcomes.repository';
 import { readCounters } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
-import { readLastWindows, summaryOf } from '../database/windows.repository';
+import { readLastWindows, readNewestWindows, summaryOf } from '../database/windows.repository';
+import { expectedRun } from '../domain/calibration';
 import { compareVersions } from '../domain/compare-versions';
+import { ReadLoop } from '../use-cases/read-loop';
 import { ReplayVersion } from '../use-cases/replay-version';
-import { WatchedMonitors } from '../watched-monitors';
+import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
 
 const MOST_WINDOWS = 1_000;
 
@@ -29,6 +36,7 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
   constructor(
     private readonly monitors: WatchedMonitors,
     private readonly replay: ReplayVersion,
+    private readonly readLoop: ReadLoop,
     source: DataSource,
   ) {
     this.queries = { query: (sql, parameters) => source.query(sql, parameters && [...parameters]) };
@@ -74,7 +82,12 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
     }
     const judged = { endpoint, source: monitor.source.id };
     const rows = await readOutcomes(this.queries, judged, from, to === 0 ? undefined : to);
-    const { versions, sameRows } = compareVersions(rows, monitor.source.task, request.versions);
+    const { versions, sameRows } = compareVersions(
+      rows,
+      monitor.source.task,
+      request.versions,
+      monitor.spec.decisionThreshold,
+    );
     return {
       versions: versions.map(({ version, rows: count, metrics }) => ({
         version,
@@ -87,5 +100,30 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
 
   replayVersion(request: ReplayVersionRequest, context: CallContext): Promise<ReplayVersionResponse> {
     return this.replay.run(request, () => context.remainingMs());
+  }
+
+  async getStatus(): Promise<GetStatusResponse> {
+    const monitors = [...this.monitors.all()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { monitors: await Promise.all(monitors.map((monitor) => this.statusOf(monitor))) };
+  }
+
+  private async statusOf({ name, model, endpoint, spec }: WatchedMonitor): Promise<MonitorStatus> {
+    const deployment = await readDeployment(this.queries, endpoint);
+    const windows = await readNewestWindows(this.queries, name);
+    const states = await readStates(this.queries, name);
+    const counters = await readCounters(this.queries, endpoint);
+    const drift = windows.find((window) => window.kind === 'drift');
+    return {
+      monitor: name,
+      model,
+      endpoint,
+      championVersion: deployment?.championVersion ?? 0,
+      standing: states.flatMap((state) => (state.signal ? [state.kind] : [])).sort(),
+      windows: windows.map(summaryOf),
+      expectedRun: spec.drift && expectedRun(drift?.falseAlarms, spec.drift.rule, parseDuration(spec.window)),
+      predictions: counters.predictions,
+      labelsJoined: counters.joined,
+      loop: await this.readLoop.run(model),
+    };
   }
 }

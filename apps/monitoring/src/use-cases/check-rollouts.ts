@@ -2,19 +2,26 @@
 import { events } from '@headrace/contracts';
 import { RolloutVerdict } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import { DefinitionReader } from '@headrace/definition-store';
-import { nowMicros } from '@headrace/event-time';
+import { MICROS, nowMicros } from '@headrace/event-time';
 import { UNIT_OF_WORK, type Transaction, type UnitOfWork } from '@headrace/messaging';
 import { LOGGER, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { recordDecision } from '../database/decisions.repository';
 import { readDeployment, readRollingOut, type Deployment } from '../database/deployments.repository';
-import { readCheck, readScores, saveCheck } from '../database/rollout-scores.repository';
+import { forgetRollouts, readCheck, readScores, saveCheck } from '../database/rollout-scores.repository';
+import type { Queries } from '../database/sql';
 import { checkRollout, type CheckRules, type Finding } from '../domain/rollout-check';
 import { verdictsTotal } from '../monitoring-metrics';
 
+/** Reports of a rollout that ended may still be on their way for a while. */
+const KEPT_MICROS = 7 * MICROS.d;
+const FORGET_EVERY_MS = 600_000;
+
 @Injectable()
 export class CheckRollouts {
+  private forgotAt = -Infinity;
+
   constructor(
     private readonly source: DataSource,
     @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
@@ -23,9 +30,12 @@ export class CheckRollouts {
   ) {}
 
   async run(): Promise<void> {
-    const endpoints = await readRollingOut({
-      query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]),
-    });
+    const queries: Queries = { query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]) };
+    if (performance.now() - this.forgotAt > FORGET_EVERY_MS) {
+      await forgetRollouts(queries, nowMicros() - KEPT_MICROS);
+      this.forgotAt = performance.now();
+    }
+    const endpoints = await readRollingOut(queries);
     for (const endpoint of endpoints) {
       const rules = this.definitions.get('Endpoint', endpoint)?.definition.spec.rollout.analysis;
       if (!rules) continue;

@@ -3,6 +3,7 @@ import type { Transaction } from '@headrace/messaging';
 import { readAllStates } from '../database/monitor-states.repository';
 import type { Joined } from '../database/outcomes.repository';
 import { countJoined, readCounters } from '../database/progress.repository';
+import { markStale } from '../database/windows.repository';
 import { publishGroundTruth } from '../events-out/ground-truth';
 import { joinedTotal, labelCoverage, labelDelay, lateTotal } from '../monitoring-metrics';
 import type { WatchedMonitor } from '../watched-monitors';
@@ -35,7 +36,10 @@ export async function noteJoined(
   );
 }
 
-/** What came after its window had been closed. */
+/** What comes late into these windows has them judged again. */
+const REVISED = { drift: ['drift', 'estimate'], performance: ['performance'] } as const;
+
+/** What came after its window had been closed: counted, and the window is marked. The sources are locked. */
 export async function countLate(
   transaction: Transaction,
   kind: 'drift' | 'performance',
@@ -52,6 +56,13 @@ export async function countLate(
         (source === undefined || source === monitor.source.id) &&
         timeMicros < nextStartMicros,
     );
+    if (late.length === 0) continue;
     lateTotal.inc({ monitor: state.monitor, kind }, late.length);
+    const windows = { monitor: state.monitor, version: state.version, kinds: REVISED[kind] };
+    await markStale(
+      transaction,
+      windows,
+      late.map((one) => one.timeMicros),
+    );
   }
 }

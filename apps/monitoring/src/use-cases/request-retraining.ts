@@ -57,6 +57,7 @@ export class RequestRetraining {
       model: monitor.model,
       plan: rules.plan,
       decidedAtMicros: nowEventMicros,
+      signalEventId: signal.eventId,
     });
     await recordDecision(transaction, {
       eventId,

@@ -1,7 +1,7 @@
 // One round of one monitor: everything that event time allows to be decided, each decision in its own transaction.
 import type { Transaction, UnitOfWork } from '@headrace/messaging';
 import { UNIT_OF_WORK } from '@headrace/messaging';
-import { LOGGER, type Logger } from '@headrace/service-kit';
+import { LOGGER, SETTINGS, type Logger } from '@headrace/service-kit';
 import { MICROS, parseDuration } from '@headrace/event-time';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -9,15 +9,19 @@ import { readDeployment, type Deployment } from '../database/deployments.reposit
 import { readStates } from '../database/monitor-states.repository';
 import { prune } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
+import { hasStale } from '../database/windows.repository';
 import { driftHorizon, labelHorizon, type Progress } from '../domain/progress';
-import { eventTimeHorizon } from '../monitoring-metrics';
+import type { MonitoringSettings } from '../monitoring.config';
+import { evaluationOverdue, eventTimeHorizon } from '../monitoring-metrics';
 import { RolloutMetrics, WindowMetrics } from '../observe-decisions';
 import type { WatchedMonitor } from '../watched-monitors';
 import { AnalyseRollout } from './analyse-rollout';
-import { CloseWindow, type Closed, type Reference } from './close-window';
+import { CloseWindow, type Closed } from './close-window';
+import type { Reference } from './judge-window';
 import { ReadProgress } from './read-progress';
 import { ReferenceProfiles } from './reference-profiles';
 import { RequestRetraining } from './request-retraining';
+import { ReviseWindow } from './revise-window';
 
 const ASK_AGAIN_MS = 1_000;
 
@@ -26,6 +30,8 @@ export class Watch {
   /** What each monitor's last round saw; while nothing of it changes, nothing can be decided. */
   private readonly seen = new Map<string, string>();
   private readonly asked = new Map<string, number>();
+  /** Since when, by a clock that never goes back, something could be decided that is not. */
+  private readonly dueSince = new Map<string, number>();
 
   constructor(
     private readonly source: DataSource,
@@ -33,10 +39,12 @@ export class Watch {
     private readonly readProgress: ReadProgress,
     private readonly profiles: ReferenceProfiles,
     private readonly closeWindow: CloseWindow,
+    private readonly reviseWindow: ReviseWindow,
     private readonly requestRetraining: RequestRetraining,
     private readonly analyseRollout: AnalyseRollout,
     private readonly windowMetrics: WindowMetrics,
     private readonly rolloutMetrics: RolloutMetrics,
+    @Inject(SETTINGS) private readonly settings: MonitoringSettings,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -51,30 +59,63 @@ export class Watch {
       if (Number.isFinite(horizon)) eventTimeHorizon.set({ monitor: monitor.name, kind }, horizon / MICROS.s);
     }
     const mark = markOf(monitor, progress, deployment);
-    if (this.seen.get(monitor.name) === mark) return this.askAgain(queries, monitor);
+    if (this.seen.get(monitor.name) === mark)
+      return this.askAgain(queries, monitor, { version, digest: profileDigest }, this.keptFrom(horizons.performance));
+    const dueSince = this.dueSince.get(monitor.name) ?? performance.now();
+    this.dueSince.set(monitor.name, dueSince);
+    evaluationOverdue.set({ monitor: monitor.name }, (performance.now() - dueSince) / 1_000);
     const reference = { version, profile: await this.profiles.load(profileDigest) };
     await this.closeAll(monitor, reference, progress);
     await this.askForRetraining(monitor);
     await this.analyse(monitor, progress);
     this.seen.set(monitor.name, mark);
+    this.dueSince.delete(monitor.name);
+    evaluationOverdue.set({ monitor: monitor.name }, 0);
   }
 
-  /** A request may be held up by what has no part in the mark: an open request, the wall clock. */
-  private async askAgain(queries: Queries, monitor: WatchedMonitor): Promise<void> {
+  /** What has no part in the mark: late labels; and a request may be held up by an open one, or by the wall clock. */
+  private async askAgain(
+    queries: Queries,
+    monitor: WatchedMonitor,
+    { version, digest }: { readonly version: number; readonly digest: string },
+    keptFromMicros: number,
+  ): Promise<void> {
     const now = performance.now();
     if (now - (this.asked.get(monitor.name) ?? -Infinity) < ASK_AGAIN_MS) return;
     this.asked.set(monitor.name, now);
+    if (await hasStale(queries, monitor.name, version, keptFromMicros)) {
+      await this.reviseAll(monitor, { version, profile: await this.profiles.load(digest) }, keptFromMicros);
+    }
     const standing = (await readStates(queries, monitor.name)).some((state) => state.signal);
     if (standing) await this.askForRetraining(monitor);
   }
 
+  private async reviseAll(monitor: WatchedMonitor, reference: Reference, keptFromMicros: number): Promise<void> {
+    for (;;) {
+      const revised = await this.decide(async (transaction) => {
+        const deployment = await readDeployment(transaction, monitor.endpoint);
+        return deployment && this.reviseWindow.run(transaction, monitor, deployment, reference, keptFromMicros);
+      });
+      if (!revised) return;
+      const { window, isNewest, signalStands: stands } = revised;
+      this.windowMetrics.revised(monitor, window, { isNewest, stands });
+      const { evidence, ...rest } = window;
+      this.logger.info({ ...rest, stands, crossings: evidence.filter((e) => e.crossed) }, 'window judged again');
+    }
+  }
+
   /** Forgets rows that are older than anything can need, by event time; true when there may be more. */
-  async forget(monitor: WatchedMonitor, retentionMicros: number): Promise<boolean> {
+  async forget(monitor: WatchedMonitor): Promise<boolean> {
     const queries: Queries = { query: (sql, parameters) => this.source.query(sql, parameters && [...parameters]) };
     const horizon = labelHorizon(await this.readProgress.run(queries, monitor));
     if (!Number.isFinite(horizon)) return false;
     const judged = { endpoint: monitor.endpoint, source: monitor.source.id };
-    return this.decide((transaction) => prune(transaction, judged, horizon - retentionMicros, 20_000));
+    return this.decide((transaction) => prune(transaction, judged, this.keptFrom(horizon), 20_000));
+  }
+
+  /** Event time from which facts are kept. */
+  private keptFrom(horizonMicros: number): number {
+    return Number.isFinite(horizonMicros) ? horizonMicros - this.settings.MONITORING_RETENTION_DAYS * MICROS.d : 0;
   }
 
   /** Window by window in event time; after each one that leaves a signal standing the policy is asked. */

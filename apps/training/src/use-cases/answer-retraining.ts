@@ -27,7 +27,8 @@ export class AnswerRetraining {
     }
     await takeRunLock(transaction);
     const request = {
-      trigger: signal === 'performance' ? ('performance' as const) : ('drift' as const),
+      // What is estimated is performance; concept drift is drift.
+      trigger: signal === 'performance' || signal === 'estimate' ? ('performance' as const) : ('drift' as const),
       reason,
       requestedBy: `Monitor/${monitor}`,
       shuffleLabels: false,

@@ -43,6 +43,44 @@ export function severityToJSON(object: Severity): string {
   }
 }
 
+export enum DriftKind {
+  /** UNSPECIFIED - Older events: data. */
+  UNSPECIFIED = 0,
+  /** DATA - What the model is asked, or answers, has another distribution. */
+  DATA = 1,
+  /** CONCEPT - Errors have become more: the same inputs have other truths. */
+  CONCEPT = 2,
+}
+
+export function driftKindFromJSON(object: any): DriftKind {
+  switch (object) {
+    case 0:
+    case "DRIFT_KIND_UNSPECIFIED":
+      return DriftKind.UNSPECIFIED;
+    case 1:
+    case "DRIFT_KIND_DATA":
+      return DriftKind.DATA;
+    case 2:
+    case "DRIFT_KIND_CONCEPT":
+      return DriftKind.CONCEPT;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DriftKind");
+  }
+}
+
+export function driftKindToJSON(object: DriftKind): string {
+  switch (object) {
+    case DriftKind.UNSPECIFIED:
+      return "DRIFT_KIND_UNSPECIFIED";
+    case DriftKind.DATA:
+      return "DRIFT_KIND_DATA";
+    case DriftKind.CONCEPT:
+      return "DRIFT_KIND_CONCEPT";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DriftKind");
+  }
+}
+
 export enum RolloutVerdict {
   UNSPECIFIED = 0,
   PROMOTE = 1,
@@ -116,6 +154,13 @@ export interface Evidence {
   threshold: number;
   reference: number;
   crossed: boolean;
+  /** Interval of the value, where there is one: 95 % of what was measured, three sampling errors of what was estimated. */
+  low?: number | undefined;
+  high?:
+    | number
+    | undefined;
+  /** Probability that this test crosses in a window without any change; absent: not known. */
+  falseAlarms?: number | undefined;
 }
 
 export interface WindowSummary {
@@ -124,12 +169,39 @@ export interface WindowSummary {
   predictions: number;
   labels: number;
   evidence: Evidence[];
-  /** drift (predictions by as-of time) or performance (labels by event time). */
+  /** drift, estimate (predictions by as-of time); performance, concept (labels by event time). */
   kind: string;
   /** The champion that was judged. */
   version: number;
   /** False: below the minimum sample; shown, but none of the n windows of the rule. */
   judged: boolean;
+  /** Probability, at most, that such a window crosses without any change; absent: not known. */
+  falseAlarms?:
+    | number
+    | undefined;
+  /** How often it was judged again because something of its time came after it was closed. */
+  revisions: number;
+}
+
+/** How seldom a signal comes without any change. Windows are taken as independent; neighbours that are alike alarm more often. */
+export interface FalseAlarmRun {
+  /** Expected number of windows until the rule stands by chance, at least. */
+  windows: number;
+  /** The same as event time, at the declared window length. */
+  seconds: number;
+}
+
+/** What performance below the reference comes from, by what monitoring can see. */
+export interface Explanation {
+  /** A drift window crossed within the time that was judged. */
+  inputsDrifted: boolean;
+  /** Labels are worse than the calibrated scores promise, by more than chance: scores no longer mean what they meant. */
+  relationChanged: boolean;
+  /** Brier score of the last judged window, and what its calibrated scores let expect. */
+  measured: number;
+  expected: number;
+  /** (measured − expected) / standard error: Spiegelhalter's z. */
+  z: number;
 }
 
 export interface DriftDetected {
@@ -143,7 +215,12 @@ export interface DriftDetected {
   /** "k of n". */
   rule: string;
   /** The decisive record or prediction. */
-  trigger: EventRef | undefined;
+  trigger:
+    | EventRef
+    | undefined;
+  /** Unset: a test has a threshold whose false alarms are not known. */
+  expectedRun: FalseAlarmRun | undefined;
+  kind: DriftKind;
 }
 
 export interface PerformanceDegraded {
@@ -154,7 +231,13 @@ export interface PerformanceDegraded {
   severity: Severity;
   windows: WindowSummary[];
   rule: string;
-  trigger: EventRef | undefined;
+  trigger:
+    | EventRef
+    | undefined;
+  /** It rests on an estimate from the scores alone, before labels came. */
+  estimated: boolean;
+  /** Unset: the reference profile has no labelled scores to calibrate with. */
+  explanation: Explanation | undefined;
 }
 
 export interface RolloutAnalysisCompleted {
@@ -181,7 +264,7 @@ export interface RetrainingRequested {
   monitor: string;
   model: string;
   plan: string;
-  /** drift or performance. */
+  /** drift, estimate, performance or concept. */
   signal: string;
   reason: string;
   /** The event that the policy answered. */
@@ -430,7 +513,17 @@ export const GroundTruthArrived: MessageFns<GroundTruthArrived> = {
 };
 
 function createBaseEvidence(): Evidence {
-  return { subject: "", statistic: "", value: 0, threshold: 0, reference: 0, crossed: false };
+  return {
+    subject: "",
+    statistic: "",
+    value: 0,
+    threshold: 0,
+    reference: 0,
+    crossed: false,
+    low: undefined,
+    high: undefined,
+    falseAlarms: undefined,
+  };
 }
 
 export const Evidence: MessageFns<Evidence> = {
@@ -452,6 +545,15 @@ export const Evidence: MessageFns<Evidence> = {
     }
     if (message.crossed !== false) {
       writer.uint32(48).bool(message.crossed);
+    }
+    if (message.low !== undefined) {
+      writer.uint32(57).double(message.low);
+    }
+    if (message.high !== undefined) {
+      writer.uint32(65).double(message.high);
+    }
+    if (message.falseAlarms !== undefined) {
+      writer.uint32(73).double(message.falseAlarms);
     }
     return writer;
   },
@@ -517,6 +619,30 @@ export const Evidence: MessageFns<Evidence> = {
             message.crossed = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.low = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.high = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.falseAlarms = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -537,6 +663,13 @@ export const Evidence: MessageFns<Evidence> = {
       threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : 0,
       reference: isSet(object.reference) ? globalThis.Number(object.reference) : 0,
       crossed: isSet(object.crossed) ? globalThis.Boolean(object.crossed) : false,
+      low: isSet(object.low) ? globalThis.Number(object.low) : undefined,
+      high: isSet(object.high) ? globalThis.Number(object.high) : undefined,
+      falseAlarms: isSet(object.falseAlarms)
+        ? globalThis.Number(object.falseAlarms)
+        : isSet(object.false_alarms)
+        ? globalThis.Number(object.false_alarms)
+        : undefined,
     };
   },
 
@@ -560,6 +693,15 @@ export const Evidence: MessageFns<Evidence> = {
     if (message.crossed !== false) {
       obj.crossed = message.crossed;
     }
+    if (message.low !== undefined) {
+      obj.low = floatToJson(message.low);
+    }
+    if (message.high !== undefined) {
+      obj.high = floatToJson(message.high);
+    }
+    if (message.falseAlarms !== undefined) {
+      obj.falseAlarms = floatToJson(message.falseAlarms);
+    }
     return obj;
   },
 
@@ -574,12 +716,26 @@ export const Evidence: MessageFns<Evidence> = {
     message.threshold = object.threshold ?? 0;
     message.reference = object.reference ?? 0;
     message.crossed = object.crossed ?? false;
+    message.low = object.low ?? undefined;
+    message.high = object.high ?? undefined;
+    message.falseAlarms = object.falseAlarms ?? undefined;
     return message;
   },
 };
 
 function createBaseWindowSummary(): WindowSummary {
-  return { startMicros: 0, endMicros: 0, predictions: 0, labels: 0, evidence: [], kind: "", version: 0, judged: false };
+  return {
+    startMicros: 0,
+    endMicros: 0,
+    predictions: 0,
+    labels: 0,
+    evidence: [],
+    kind: "",
+    version: 0,
+    judged: false,
+    falseAlarms: undefined,
+    revisions: 0,
+  };
 }
 
 export const WindowSummary: MessageFns<WindowSummary> = {
@@ -607,6 +763,12 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     if (message.judged !== false) {
       writer.uint32(64).bool(message.judged);
+    }
+    if (message.falseAlarms !== undefined) {
+      writer.uint32(73).double(message.falseAlarms);
+    }
+    if (message.revisions !== 0) {
+      writer.uint32(80).int32(message.revisions);
     }
     return writer;
   },
@@ -688,6 +850,22 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.judged = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.falseAlarms = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.revisions = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -718,6 +896,12 @@ export const WindowSummary: MessageFns<WindowSummary> = {
       kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
       version: isSet(object.version) ? globalThis.Number(object.version) : 0,
       judged: isSet(object.judged) ? globalThis.Boolean(object.judged) : false,
+      falseAlarms: isSet(object.falseAlarms)
+        ? globalThis.Number(object.falseAlarms)
+        : isSet(object.false_alarms)
+        ? globalThis.Number(object.false_alarms)
+        : undefined,
+      revisions: isSet(object.revisions) ? globalThis.Number(object.revisions) : 0,
     };
   },
 
@@ -747,6 +931,12 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.judged !== false) {
       obj.judged = message.judged;
     }
+    if (message.falseAlarms !== undefined) {
+      obj.falseAlarms = floatToJson(message.falseAlarms);
+    }
+    if (message.revisions !== 0) {
+      obj.revisions = Math.round(message.revisions);
+    }
     return obj;
   },
 
@@ -763,12 +953,251 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     message.kind = object.kind ?? "";
     message.version = object.version ?? 0;
     message.judged = object.judged ?? false;
+    message.falseAlarms = object.falseAlarms ?? undefined;
+    message.revisions = object.revisions ?? 0;
+    return message;
+  },
+};
+
+function createBaseFalseAlarmRun(): FalseAlarmRun {
+  return { windows: 0, seconds: 0 };
+}
+
+export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
+  encode(message: FalseAlarmRun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.windows !== 0) {
+      writer.uint32(9).double(message.windows);
+    }
+    if (message.seconds !== 0) {
+      writer.uint32(17).double(message.seconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FalseAlarmRun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFalseAlarmRun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.windows = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.seconds = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FalseAlarmRun {
+    return {
+      windows: isSet(object.windows) ? globalThis.Number(object.windows) : 0,
+      seconds: isSet(object.seconds) ? globalThis.Number(object.seconds) : 0,
+    };
+  },
+
+  toJSON(message: FalseAlarmRun): unknown {
+    const obj: any = {};
+    if (message.windows !== 0) {
+      obj.windows = floatToJson(message.windows);
+    }
+    if (message.seconds !== 0) {
+      obj.seconds = floatToJson(message.seconds);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FalseAlarmRun>): FalseAlarmRun {
+    return FalseAlarmRun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FalseAlarmRun>): FalseAlarmRun {
+    const message = createBaseFalseAlarmRun();
+    message.windows = object.windows ?? 0;
+    message.seconds = object.seconds ?? 0;
+    return message;
+  },
+};
+
+function createBaseExplanation(): Explanation {
+  return { inputsDrifted: false, relationChanged: false, measured: 0, expected: 0, z: 0 };
+}
+
+export const Explanation: MessageFns<Explanation> = {
+  encode(message: Explanation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inputsDrifted !== false) {
+      writer.uint32(8).bool(message.inputsDrifted);
+    }
+    if (message.relationChanged !== false) {
+      writer.uint32(16).bool(message.relationChanged);
+    }
+    if (message.measured !== 0) {
+      writer.uint32(25).double(message.measured);
+    }
+    if (message.expected !== 0) {
+      writer.uint32(33).double(message.expected);
+    }
+    if (message.z !== 0) {
+      writer.uint32(41).double(message.z);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Explanation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplanation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.inputsDrifted = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.relationChanged = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.measured = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.expected = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.z = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Explanation {
+    return {
+      inputsDrifted: isSet(object.inputsDrifted)
+        ? globalThis.Boolean(object.inputsDrifted)
+        : isSet(object.inputs_drifted)
+        ? globalThis.Boolean(object.inputs_drifted)
+        : false,
+      relationChanged: isSet(object.relationChanged)
+        ? globalThis.Boolean(object.relationChanged)
+        : isSet(object.relation_changed)
+        ? globalThis.Boolean(object.relation_changed)
+        : false,
+      measured: isSet(object.measured) ? globalThis.Number(object.measured) : 0,
+      expected: isSet(object.expected) ? globalThis.Number(object.expected) : 0,
+      z: isSet(object.z) ? globalThis.Number(object.z) : 0,
+    };
+  },
+
+  toJSON(message: Explanation): unknown {
+    const obj: any = {};
+    if (message.inputsDrifted !== false) {
+      obj.inputsDrifted = message.inputsDrifted;
+    }
+    if (message.relationChanged !== false) {
+      obj.relationChanged = message.relationChanged;
+    }
+    if (message.measured !== 0) {
+      obj.measured = floatToJson(message.measured);
+    }
+    if (message.expected !== 0) {
+      obj.expected = floatToJson(message.expected);
+    }
+    if (message.z !== 0) {
+      obj.z = floatToJson(message.z);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Explanation>): Explanation {
+    return Explanation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Explanation>): Explanation {
+    const message = createBaseExplanation();
+    message.inputsDrifted = object.inputsDrifted ?? false;
+    message.relationChanged = object.relationChanged ?? false;
+    message.measured = object.measured ?? 0;
+    message.expected = object.expected ?? 0;
+    message.z = object.z ?? 0;
     return message;
   },
 };
 
 function createBaseDriftDetected(): DriftDetected {
-  return { monitor: "", model: "", endpoint: "", version: 0, severity: 0, windows: [], rule: "", trigger: undefined };
+  return {
+    monitor: "",
+    model: "",
+    endpoint: "",
+    version: 0,
+    severity: 0,
+    windows: [],
+    rule: "",
+    trigger: undefined,
+    expectedRun: undefined,
+    kind: 0,
+  };
 }
 
 export const DriftDetected: MessageFns<DriftDetected> = {
@@ -796,6 +1225,12 @@ export const DriftDetected: MessageFns<DriftDetected> = {
     }
     if (message.trigger !== undefined) {
       EventRef.encode(message.trigger, writer.uint32(66).fork()).join();
+    }
+    if (message.expectedRun !== undefined) {
+      FalseAlarmRun.encode(message.expectedRun, writer.uint32(74).fork()).join();
+    }
+    if (message.kind !== 0) {
+      writer.uint32(80).int32(message.kind);
     }
     return writer;
   },
@@ -877,6 +1312,22 @@ export const DriftDetected: MessageFns<DriftDetected> = {
             message.trigger = EventRef.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.expectedRun = FalseAlarmRun.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -901,6 +1352,12 @@ export const DriftDetected: MessageFns<DriftDetected> = {
         : [],
       rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
       trigger: isSet(object.trigger) ? EventRef.fromJSON(object.trigger) : undefined,
+      expectedRun: isSet(object.expectedRun)
+        ? FalseAlarmRun.fromJSON(object.expectedRun)
+        : isSet(object.expected_run)
+        ? FalseAlarmRun.fromJSON(object.expected_run)
+        : undefined,
+      kind: isSet(object.kind) ? driftKindFromJSON(object.kind) : 0,
     };
   },
 
@@ -930,6 +1387,12 @@ export const DriftDetected: MessageFns<DriftDetected> = {
     if (message.trigger !== undefined) {
       obj.trigger = EventRef.toJSON(message.trigger);
     }
+    if (message.expectedRun !== undefined) {
+      obj.expectedRun = FalseAlarmRun.toJSON(message.expectedRun);
+    }
+    if (message.kind !== 0) {
+      obj.kind = driftKindToJSON(message.kind);
+    }
     return obj;
   },
 
@@ -948,12 +1411,27 @@ export const DriftDetected: MessageFns<DriftDetected> = {
     message.trigger = (object.trigger !== undefined && object.trigger !== null)
       ? EventRef.fromPartial(object.trigger)
       : undefined;
+    message.expectedRun = (object.expectedRun !== undefined && object.expectedRun !== null)
+      ? FalseAlarmRun.fromPartial(object.expectedRun)
+      : undefined;
+    message.kind = object.kind ?? 0;
     return message;
   },
 };
 
 function createBasePerformanceDegraded(): PerformanceDegraded {
-  return { monitor: "", model: "", endpoint: "", version: 0, severity: 0, windows: [], rule: "", trigger: undefined };
+  return {
+    monitor: "",
+    model: "",
+    endpoint: "",
+    version: 0,
+    severity: 0,
+    windows: [],
+    rule: "",
+    trigger: undefined,
+    estimated: false,
+    explanation: undefined,
+  };
 }
 
 export const PerformanceDegraded: MessageFns<PerformanceDegraded> = {
@@ -981,6 +1459,12 @@ export const PerformanceDegraded: MessageFns<PerformanceDegraded> = {
     }
     if (message.trigger !== undefined) {
       EventRef.encode(message.trigger, writer.uint32(66).fork()).join();
+    }
+    if (message.estimated !== false) {
+      writer.uint32(72).bool(message.estimated);
+    }
+    if (message.explanation !== undefined) {
+      Explanation.encode(message.explanation, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1062,6 +1546,22 @@ export const PerformanceDegraded: MessageFns<PerformanceDegraded> = {
             message.trigger = EventRef.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.estimated = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.explanation = Explanation.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1086,6 +1586,8 @@ export const PerformanceDegraded: MessageFns<PerformanceDegraded> = {
         : [],
       rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
       trigger: isSet(object.trigger) ? EventRef.fromJSON(object.trigger) : undefined,
+      estimated: isSet(object.estimated) ? globalThis.Boolean(object.estimated) : false,
+      explanation: isSet(object.explanation) ? Explanation.fromJSON(object.explanation) : undefined,
     };
   },
 
@@ -1115,6 +1617,12 @@ export const PerformanceDegraded: MessageFns<PerformanceDegraded> = {
     if (message.trigger !== undefined) {
       obj.trigger = EventRef.toJSON(message.trigger);
     }
+    if (message.estimated !== false) {
+      obj.estimated = message.estimated;
+    }
+    if (message.explanation !== undefined) {
+      obj.explanation = Explanation.toJSON(message.explanation);
+    }
     return obj;
   },
 
@@ -1132,6 +1640,10 @@ export const PerformanceDegraded: MessageFns<PerformanceDegraded> = {
     message.rule = object.rule ?? "";
     message.trigger = (object.trigger !== undefined && object.trigger !== null)
       ? EventRef.fromPartial(object.trigger)
+      : undefined;
+    message.estimated = object.estimated ?? false;
+    message.explanation = (object.explanation !== undefined && object.explanation !== null)
+      ? Explanation.fromPartial(object.explanation)
       : undefined;
     return message;
   },

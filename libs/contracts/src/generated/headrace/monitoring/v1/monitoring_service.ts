@@ -19,7 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Estimate } from "../../common/v1/common";
-import { WindowSummary } from "./monitoring_events";
+import { FalseAlarmRun, WindowSummary } from "./monitoring_events";
 
 export interface GetMonitorRequest {
   monitor: string;
@@ -135,6 +135,55 @@ export interface ReplayedGroup_ServedEntry {
 export interface ReplayedGroup_ReplayedEntry {
   key: string;
   value: Estimate | undefined;
+}
+
+export interface GetStatusRequest {
+}
+
+export interface GetStatusResponse {
+  /** By monitor. */
+  monitors: MonitorStatus[];
+}
+
+export interface MonitorStatus {
+  monitor: string;
+  model: string;
+  endpoint: string;
+  /** 0: nothing serves yet. */
+  championVersion: number;
+  /** Signals that stand: drift, estimate, performance, concept. */
+  standing: string[];
+  /** The last judged window of each kind. */
+  windows: WindowSummary[];
+  /** Of drift; unset: not known. */
+  expectedRun: FalseAlarmRun | undefined;
+  predictions: number;
+  labelsJoined: number;
+  loop: LoopIndicators | undefined;
+}
+
+/** Of one model. Times are those of the last loop that got so far; absent: none did. */
+export interface LoopIndicators {
+  /** Event time from the start of the first window that crossed to the end of the one that decided. */
+  driftToDetectedSeconds?:
+    | number
+    | undefined;
+  /** Wall clock, from the event that retraining answered. */
+  detectedToTrainedSeconds?:
+    | number
+    | undefined;
+  /** Time to recover: until the retrained version answered as champion. */
+  detectedToPromotedSeconds?:
+    | number
+    | undefined;
+  /** Lead time: from the request that fixed the data of a training until its version answered as champion. */
+  dataToProductionSeconds?:
+    | number
+    | undefined;
+  /** Of the last 30 days of the wall clock: versions that became champion of an endpoint, a day. */
+  deploymentsPerDay: number;
+  /** Share of the rollouts that ended otherwise: rolled back or aborted. Absent: none ended. */
+  changeFailureRatio?: number | undefined;
 }
 
 function createBaseGetMonitorRequest(): GetMonitorRequest {
@@ -1791,6 +1840,551 @@ export const ReplayedGroup_ReplayedEntry: MessageFns<ReplayedGroup_ReplayedEntry
   },
 };
 
+function createBaseGetStatusRequest(): GetStatusRequest {
+  return {};
+}
+
+export const GetStatusRequest: MessageFns<GetStatusRequest> = {
+  encode(_: GetStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatusRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatusRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetStatusRequest {
+    return {};
+  },
+
+  toJSON(_: GetStatusRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetStatusRequest>): GetStatusRequest {
+    return GetStatusRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetStatusRequest>): GetStatusRequest {
+    const message = createBaseGetStatusRequest();
+    return message;
+  },
+};
+
+function createBaseGetStatusResponse(): GetStatusResponse {
+  return { monitors: [] };
+}
+
+export const GetStatusResponse: MessageFns<GetStatusResponse> = {
+  encode(message: GetStatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.monitors) {
+      MonitorStatus.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatusResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatusResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.monitors.push(MonitorStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStatusResponse {
+    return {
+      monitors: globalThis.Array.isArray(object?.monitors)
+        ? object.monitors.map((e: any) => MonitorStatus.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetStatusResponse): unknown {
+    const obj: any = {};
+    if (message.monitors?.length) {
+      obj.monitors = message.monitors.map((e) => MonitorStatus.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetStatusResponse>): GetStatusResponse {
+    return GetStatusResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatusResponse>): GetStatusResponse {
+    const message = createBaseGetStatusResponse();
+    message.monitors = object.monitors?.map((e) => MonitorStatus.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMonitorStatus(): MonitorStatus {
+  return {
+    monitor: "",
+    model: "",
+    endpoint: "",
+    championVersion: 0,
+    standing: [],
+    windows: [],
+    expectedRun: undefined,
+    predictions: 0,
+    labelsJoined: 0,
+    loop: undefined,
+  };
+}
+
+export const MonitorStatus: MessageFns<MonitorStatus> = {
+  encode(message: MonitorStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.monitor !== "") {
+      writer.uint32(10).string(message.monitor);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(26).string(message.endpoint);
+    }
+    if (message.championVersion !== 0) {
+      writer.uint32(32).int64(message.championVersion);
+    }
+    for (const v of message.standing) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.windows) {
+      WindowSummary.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.expectedRun !== undefined) {
+      FalseAlarmRun.encode(message.expectedRun, writer.uint32(58).fork()).join();
+    }
+    if (message.predictions !== 0) {
+      writer.uint32(64).int64(message.predictions);
+    }
+    if (message.labelsJoined !== 0) {
+      writer.uint32(72).int64(message.labelsJoined);
+    }
+    if (message.loop !== undefined) {
+      LoopIndicators.encode(message.loop, writer.uint32(82).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MonitorStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMonitorStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.monitor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.championVersion = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.standing.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.windows.push(WindowSummary.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.expectedRun = FalseAlarmRun.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.predictions = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.labelsJoined = longToNumber(reader.int64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.loop = LoopIndicators.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MonitorStatus {
+    return {
+      monitor: isSet(object.monitor) ? globalThis.String(object.monitor) : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      championVersion: isSet(object.championVersion)
+        ? globalThis.Number(object.championVersion)
+        : isSet(object.champion_version)
+        ? globalThis.Number(object.champion_version)
+        : 0,
+      standing: globalThis.Array.isArray(object?.standing) ? object.standing.map((e: any) => globalThis.String(e)) : [],
+      windows: globalThis.Array.isArray(object?.windows)
+        ? object.windows.map((e: any) => WindowSummary.fromJSON(e))
+        : [],
+      expectedRun: isSet(object.expectedRun)
+        ? FalseAlarmRun.fromJSON(object.expectedRun)
+        : isSet(object.expected_run)
+        ? FalseAlarmRun.fromJSON(object.expected_run)
+        : undefined,
+      predictions: isSet(object.predictions) ? globalThis.Number(object.predictions) : 0,
+      labelsJoined: isSet(object.labelsJoined)
+        ? globalThis.Number(object.labelsJoined)
+        : isSet(object.labels_joined)
+        ? globalThis.Number(object.labels_joined)
+        : 0,
+      loop: isSet(object.loop) ? LoopIndicators.fromJSON(object.loop) : undefined,
+    };
+  },
+
+  toJSON(message: MonitorStatus): unknown {
+    const obj: any = {};
+    if (message.monitor !== "") {
+      obj.monitor = message.monitor;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.championVersion !== 0) {
+      obj.championVersion = Math.round(message.championVersion);
+    }
+    if (message.standing?.length) {
+      obj.standing = message.standing;
+    }
+    if (message.windows?.length) {
+      obj.windows = message.windows.map((e) => WindowSummary.toJSON(e));
+    }
+    if (message.expectedRun !== undefined) {
+      obj.expectedRun = FalseAlarmRun.toJSON(message.expectedRun);
+    }
+    if (message.predictions !== 0) {
+      obj.predictions = Math.round(message.predictions);
+    }
+    if (message.labelsJoined !== 0) {
+      obj.labelsJoined = Math.round(message.labelsJoined);
+    }
+    if (message.loop !== undefined) {
+      obj.loop = LoopIndicators.toJSON(message.loop);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MonitorStatus>): MonitorStatus {
+    return MonitorStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MonitorStatus>): MonitorStatus {
+    const message = createBaseMonitorStatus();
+    message.monitor = object.monitor ?? "";
+    message.model = object.model ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.championVersion = object.championVersion ?? 0;
+    message.standing = object.standing?.map((e) => e) || [];
+    message.windows = object.windows?.map((e) => WindowSummary.fromPartial(e)) || [];
+    message.expectedRun = (object.expectedRun !== undefined && object.expectedRun !== null)
+      ? FalseAlarmRun.fromPartial(object.expectedRun)
+      : undefined;
+    message.predictions = object.predictions ?? 0;
+    message.labelsJoined = object.labelsJoined ?? 0;
+    message.loop = (object.loop !== undefined && object.loop !== null)
+      ? LoopIndicators.fromPartial(object.loop)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLoopIndicators(): LoopIndicators {
+  return {
+    driftToDetectedSeconds: undefined,
+    detectedToTrainedSeconds: undefined,
+    detectedToPromotedSeconds: undefined,
+    dataToProductionSeconds: undefined,
+    deploymentsPerDay: 0,
+    changeFailureRatio: undefined,
+  };
+}
+
+export const LoopIndicators: MessageFns<LoopIndicators> = {
+  encode(message: LoopIndicators, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.driftToDetectedSeconds !== undefined) {
+      writer.uint32(9).double(message.driftToDetectedSeconds);
+    }
+    if (message.detectedToTrainedSeconds !== undefined) {
+      writer.uint32(17).double(message.detectedToTrainedSeconds);
+    }
+    if (message.detectedToPromotedSeconds !== undefined) {
+      writer.uint32(25).double(message.detectedToPromotedSeconds);
+    }
+    if (message.dataToProductionSeconds !== undefined) {
+      writer.uint32(33).double(message.dataToProductionSeconds);
+    }
+    if (message.deploymentsPerDay !== 0) {
+      writer.uint32(41).double(message.deploymentsPerDay);
+    }
+    if (message.changeFailureRatio !== undefined) {
+      writer.uint32(49).double(message.changeFailureRatio);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoopIndicators {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoopIndicators();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.driftToDetectedSeconds = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.detectedToTrainedSeconds = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.detectedToPromotedSeconds = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.dataToProductionSeconds = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.deploymentsPerDay = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.changeFailureRatio = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LoopIndicators {
+    return {
+      driftToDetectedSeconds: isSet(object.driftToDetectedSeconds)
+        ? globalThis.Number(object.driftToDetectedSeconds)
+        : isSet(object.drift_to_detected_seconds)
+        ? globalThis.Number(object.drift_to_detected_seconds)
+        : undefined,
+      detectedToTrainedSeconds: isSet(object.detectedToTrainedSeconds)
+        ? globalThis.Number(object.detectedToTrainedSeconds)
+        : isSet(object.detected_to_trained_seconds)
+        ? globalThis.Number(object.detected_to_trained_seconds)
+        : undefined,
+      detectedToPromotedSeconds: isSet(object.detectedToPromotedSeconds)
+        ? globalThis.Number(object.detectedToPromotedSeconds)
+        : isSet(object.detected_to_promoted_seconds)
+        ? globalThis.Number(object.detected_to_promoted_seconds)
+        : undefined,
+      dataToProductionSeconds: isSet(object.dataToProductionSeconds)
+        ? globalThis.Number(object.dataToProductionSeconds)
+        : isSet(object.data_to_production_seconds)
+        ? globalThis.Number(object.data_to_production_seconds)
+        : undefined,
+      deploymentsPerDay: isSet(object.deploymentsPerDay)
+        ? globalThis.Number(object.deploymentsPerDay)
+        : isSet(object.deployments_per_day)
+        ? globalThis.Number(object.deployments_per_day)
+        : 0,
+      changeFailureRatio: isSet(object.changeFailureRatio)
+        ? globalThis.Number(object.changeFailureRatio)
+        : isSet(object.change_failure_ratio)
+        ? globalThis.Number(object.change_failure_ratio)
+        : undefined,
+    };
+  },
+
+  toJSON(message: LoopIndicators): unknown {
+    const obj: any = {};
+    if (message.driftToDetectedSeconds !== undefined) {
+      obj.driftToDetectedSeconds = floatToJson(message.driftToDetectedSeconds);
+    }
+    if (message.detectedToTrainedSeconds !== undefined) {
+      obj.detectedToTrainedSeconds = floatToJson(message.detectedToTrainedSeconds);
+    }
+    if (message.detectedToPromotedSeconds !== undefined) {
+      obj.detectedToPromotedSeconds = floatToJson(message.detectedToPromotedSeconds);
+    }
+    if (message.dataToProductionSeconds !== undefined) {
+      obj.dataToProductionSeconds = floatToJson(message.dataToProductionSeconds);
+    }
+    if (message.deploymentsPerDay !== 0) {
+      obj.deploymentsPerDay = floatToJson(message.deploymentsPerDay);
+    }
+    if (message.changeFailureRatio !== undefined) {
+      obj.changeFailureRatio = floatToJson(message.changeFailureRatio);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LoopIndicators>): LoopIndicators {
+    return LoopIndicators.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LoopIndicators>): LoopIndicators {
+    const message = createBaseLoopIndicators();
+    message.driftToDetectedSeconds = object.driftToDetectedSeconds ?? undefined;
+    message.detectedToTrainedSeconds = object.detectedToTrainedSeconds ?? undefined;
+    message.detectedToPromotedSeconds = object.detectedToPromotedSeconds ?? undefined;
+    message.dataToProductionSeconds = object.dataToProductionSeconds ?? undefined;
+    message.deploymentsPerDay = object.deploymentsPerDay ?? 0;
+    message.changeFailureRatio = object.changeFailureRatio ?? undefined;
+    return message;
+  },
+};
+
 export type MonitoringServiceService = typeof MonitoringServiceService;
 export const MonitoringServiceService = {
   /** Windows of one monitor, newest last, and what was decided. NOT_FOUND: unknown monitor. */
@@ -1835,6 +2429,16 @@ export const MonitoringServiceService = {
       Buffer.from(ReplayVersionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReplayVersionResponse => ReplayVersionResponse.decode(value),
   },
+  /** How each monitored model fares, and how fast its loop turns. */
+  getStatus: {
+    path: "/headrace.monitoring.v1.MonitoringService/GetStatus" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetStatusRequest): Buffer => Buffer.from(GetStatusRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetStatusRequest => GetStatusRequest.decode(value),
+    responseSerialize: (value: GetStatusResponse): Buffer => Buffer.from(GetStatusResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetStatusResponse => GetStatusResponse.decode(value),
+  },
 } as const;
 
 export interface MonitoringServiceServer extends UntypedServiceImplementation {
@@ -1853,6 +2457,8 @@ export interface MonitoringServiceServer extends UntypedServiceImplementation {
    * RESOURCE_EXHAUSTED: another replay runs.
    */
   replayVersion: handleUnaryCall<ReplayVersionRequest, ReplayVersionResponse>;
+  /** How each monitored model fares, and how fast its loop turns. */
+  getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
 }
 
 export interface MonitoringServiceClient extends Client {
@@ -1913,6 +2519,22 @@ export interface MonitoringServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReplayVersionResponse) => void,
   ): ClientUnaryCall;
+  /** How each monitored model fares, and how fast its loop turns. */
+  getStatus(
+    request: GetStatusRequest,
+    callback: (error: ServiceError | null, response: GetStatusResponse) => void,
+  ): ClientUnaryCall;
+  getStatus(
+    request: GetStatusRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetStatusResponse) => void,
+  ): ClientUnaryCall;
+  getStatus(
+    request: GetStatusRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetStatusResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const MonitoringServiceClient = makeGenericClientConstructor(
@@ -1923,6 +2545,10 @@ export const MonitoringServiceClient = makeGenericClientConstructor(
   service: typeof MonitoringServiceService;
   serviceName: string;
 };
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

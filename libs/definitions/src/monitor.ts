@@ -1,0 +1,190 @@
+// What a Monitor says: what is judged, what counts as worse, and what follows.
+import { z } from 'zod';
+import { Labelling } from './labelling';
+import { Duration, Label, Name } from './scalars';
+
+/** Distances whose distribution without change is known: the profile has the counts of the reference's own windows. */
+const OF_BINS: ReadonlySet<string> = new Set(['psi', 'js', 'hellinger', 'kullback_leibler', 'total_variation']);
+
+const DriftTest = z
+  .strictObject({
+    /** "prediction", or a feature's name. */
+    subject: z.string().min(1).max(100),
+    statistic: z.enum([
+      // By the size of the reference and the number of its different values.
+      'default',
+      // Distances: drift at or above the threshold.
+      'psi',
+      'ks',
+      'js',
+      'wasserstein',
+      'hellinger',
+      'kullback_leibler',
+      'total_variation',
+      'energy',
+      // p-values: drift at or below it, adjusted over all p-values of the window.
+      'ks_p',
+      'anderson_darling_p',
+      'mann_whitney_p',
+      'chi_square_p',
+      'g_p',
+    ]),
+    threshold: z.number().positive().optional(),
+    /**
+     * Probability that a window without any change crosses: the threshold is taken from the reference's own windows. With
+     * "threshold" too, that one is taken while the reference has too few windows.
+     */
+    falseAlarms: z.number().positive().max(0.5).optional(),
+  })
+  .superRefine((test, context) => {
+    if (test.statistic === 'default') {
+      for (const field of ['threshold', 'falseAlarms'] as const) {
+        if (test[field] === undefined) continue;
+        const message = 'not for "default", whose statistic and threshold go together: name the statistic instead';
+        context.addIssue({ code: 'custom', path: [field], message });
+      }
+      return;
+    }
+    if (test.falseAlarms !== undefined && !OF_BINS.has(test.statistic)) {
+      const message = `is for distances over bins (${[...OF_BINS].join(', ')}); for ${test.statistic} name a threshold`;
+      context.addIssue({ code: 'custom', path: ['falseAlarms'], message });
+    }
+    if (test.threshold === undefined) {
+      if (test.falseAlarms !== undefined) return;
+      context.addIssue({ code: 'custom', path: ['threshold'], message: `required by ${test.statistic}` });
+    } else if (test.statistic.endsWith('_p') && test.threshold >= 1) {
+      const message = 'a false discovery rate: expected a number below 1, such as 0.05';
+      context.addIssue({ code: 'custom', path: ['threshold'], message });
+    }
+  });
+
+/** Of measured and estimated performance: higher is better. */
+const RISING = ['auc', 'accuracy', 'precision', 'recall', 'specificity', 'f1', 'r2'] as const;
+
+/** Crossed when so much worse than the reference profile. */
+function worseThanReference<S extends z.ZodType<string>>(statistic: S) {
+  return z
+    .strictObject({
+      statistic,
+      /** By at least this much (calibration: its absolute value). */
+      worseBy: z.number().positive().optional(),
+      /** At least this many times the reference (losses only). */
+      worseByFactor: z.number().gt(1).optional(),
+    })
+    .superRefine((test, context) => {
+      if ((test.worseBy === undefined) === (test.worseByFactor === undefined)) {
+        context.addIssue({ code: 'custom', message: 'expected either "worseBy" or "worseByFactor"' });
+      }
+      const name: string = (test as { readonly statistic: string }).statistic;
+      if (test.worseByFactor !== undefined && [...RISING, 'calibration'].includes(name)) {
+        const message = `is for losses; for ${name} use worseBy`;
+        context.addIssue({ code: 'custom', path: ['worseByFactor'], message });
+      }
+    });
+}
+
+const PerformanceTest = worseThanReference(
+  z.enum(['brier', 'log_loss', 'calibration', 'ece', 'mae', 'rmse', 'mape', ...RISING]),
+);
+
+const EstimateTest = worseThanReference(z.enum(['accuracy', 'precision', 'recall', 'specificity', 'f1', 'auc']));
+
+const Hysteresis = z
+  .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
+  .refine((rule) => rule.k <= rule.n, 'k of n windows: expected k ≤ n');
+
+/**
+ * ddm and eddm see wrong answers (binary models: the answer at the decision threshold), adwin the squared error of a
+ * probability; page_hinkley and kswin that, or the absolute error of a regression.
+ */
+const ErrorDetector = z.discriminatedUnion('detector', [
+  z.strictObject({
+    detector: z.literal('ddm'),
+    /** Standard deviations above the best error rate so far that are a drift. */
+    deviations: z.number().min(1).max(100).default(3),
+  }),
+  z.strictObject({
+    detector: z.literal('eddm'),
+    /** Share of the best distance between errors below which it is a drift. */
+    beta: z.number().gt(0).lt(1).default(0.9),
+  }),
+  z.strictObject({
+    detector: z.literal('adwin'),
+    /** Confidence: smaller is calmer. */
+    delta: z.number().gt(0).lt(1).default(0.002),
+  }),
+  z.strictObject({
+    detector: z.literal('page_hinkley'),
+    /** Cumulated deviation that is a drift, in units of the error. */
+    threshold: z.number().positive().default(50),
+    /** Change of the mean error that is tolerated. */
+    delta: z.number().nonnegative().default(0.005),
+  }),
+  z.strictObject({
+    detector: z.literal('kswin'),
+    /** Level of the test at every value. */
+    alpha: z.number().gt(0).lt(1).default(0.0001),
+  }),
+]);
+
+export const MonitorSpec = z.strictObject({
+  endpoint: Name,
+  label: Label,
+  /** Tumbling windows of event time: drift by the predictions' as-of time, performance by the labels' event time. */
+  window: Duration.default('1d'),
+  /** Windows with fewer predictions (drift) or labels (performance) are not judged. */
+  minimumSample: z.int().min(1).default(200),
+  /** Binary models: scores at or above it count as positive, for measures of answers (accuracy, precision, …). */
+  decisionThreshold: z.number().gt(0).lt(1).default(0.5),
+  drift: z
+    .strictObject({
+      tests: z.array(DriftTest).min(1).max(2_000),
+      /** A window drifts when at least this many tests crossed. */
+      crossings: z.int().min(1).default(1),
+      rule: Hysteresis.default({ k: 2, n: 3 }),
+    })
+    .optional(),
+  performance: z
+    .strictObject({
+      tests: z.array(PerformanceTest).min(1).max(100),
+      crossings: z.int().min(1).default(1),
+      rule: Hysteresis.default({ k: 2, n: 3 }),
+    })
+    .optional(),
+  /** Performance as estimated from the scores, before labels come (binary models). */
+  estimate: z
+    .strictObject({
+      tests: z.array(EstimateTest).min(1).max(100),
+      crossings: z.int().min(1).default(1),
+      rule: Hysteresis.default({ k: 2, n: 3 }),
+    })
+    .optional(),
+  /** Detectors on the stream of errors, label by label: the relation between inputs and truth changed. */
+  concept: z
+    .strictObject({
+      detectors: z
+        .array(ErrorDetector)
+        .min(1)
+        .refine(
+          (all) => new Set(all.map((one) => one.detector)).size === all.length,
+          'expected each detector at most once',
+        ),
+      /** A window counts when at least this many detectors found a drift in it. */
+      crossings: z.int().min(1).default(1),
+      rule: Hysteresis.default({ k: 1, n: 3 }),
+    })
+    .optional(),
+  retraining: z
+    .strictObject({
+      plan: Name,
+      on: z.array(z.enum(['drift', 'estimate', 'performance', 'concept'])).min(1),
+      /** any: one of the signals is enough; all: every one of them must stand at the same time. */
+      match: z.enum(['any', 'all']).default('any'),
+      /** Event time between two requests. */
+      cooldown: Duration.default('7d'),
+      /** Requests within one day of the wall clock. */
+      maximumPerDay: z.int().min(1).max(1_000).default(10),
+    })
+    .optional(),
+  labelling: Labelling.optional(),
+});

@@ -1,189 +1,121 @@
-// npm run bench -- gateway [--seconds 4]
+// npm run bench -- gateway [--seconds 4] [--without-mlserver] [--without-attacks]
 //
 // The built gateway on one core, on both of its gRPC servers, with a real Kafka behind it: ModelInfer of one row of 11
-// features through 100 trees of 31 leaves, and of batches of 32. Beside it a bare echo of the same bytes on both servers,
-// measured in turns with it. At the end: what honest callers notice while hostile clients are at work.
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { cpus, tmpdir, totalmem } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// features through 100 trees of 31 leaves, streams, batches of 32, REST; Predict by entity with the real feature store.
+// Beside it, in turns with it: a bare echo of the same bytes on both servers, and MLServer with the same model file and rows.
+// At the end: what honest callers notice while hostile clients are at work.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import 'reflect-metadata';
-import artifacts from '@headrace/artifacts';
-import contracts from '@headrace/contracts';
 import inference from '@headrace/contracts/inference';
-import embedded from '@headrace/embedded';
-import messaging from '@headrace/messaging';
-import { NestFactory } from '@nestjs/core';
+import predict from '@headrace/contracts/proto/inference/v1/inference_service';
+import { startMlserver } from './gateway/mlserver.mjs';
+import {
+  here,
+  LOAD_CORE,
+  machine,
+  measure,
+  memory,
+  SERVER_CORE,
+  startNode,
+  stopAll,
+  waitForLine,
+} from './gateway/processes.mjs';
+import { AIRPORTS, FEATURES, MODEL, World } from './gateway/world.mjs';
 
-const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '4' } } });
-const repository = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const here = join(repository, 'bench', 'gateway');
-const WARM_UP_MS = 1_500;
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    'without-mlserver': { type: 'boolean', default: false },
+    'without-attacks': { type: 'boolean', default: false },
+  },
+});
 const MEASURE_MS = Number(options.seconds) * 1_000;
+if (!(MEASURE_MS > 0)) throw new Error('--seconds: expected a number above 0');
+const WARM_UP_MS = 1_500;
 const MODEL_INFER = '/inference.GRPCInferenceService/ModelInfer';
+const STREAM_INFER = '/inference.GRPCInferenceService/ModelStreamInfer';
+const PREDICT = predict.InferenceService.predict.path;
 const SERVERS = ['standard', 'fast'];
 const ATTACKS = ['slow-loris', 'rapid-reset', 'giant-headers', 'continuation-flood', 'bombs', 'half-open', 'malformed'];
 const ENDPOINT = 'late-arrival';
-const FEATURES = 11;
 
-const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0 && cpus().length > 1;
-const pinned = (core, command) => (canPin ? ['taskset', '-c', String(core), ...command] : command);
-
-const children = [];
-function start(core, args, environment = {}, inherit = 'inherit') {
-  const [command, ...rest] = pinned(core, [process.execPath, ...args]);
-  const child = spawn(command, rest, { env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', inherit] });
-  children.push(child);
-  return child;
-}
-
-/** First line of output that `find` makes something of. */
-function waitForLine(child, find) {
-  return new Promise((done, fail) => {
-    let text = '';
-    child.once('exit', (code) => fail(new Error(`a process ended with exit code ${code}:\n${text}`)));
-    child.stdout.on('data', (chunk) => {
-      text += chunk;
-      for (const line of text.split('\n').slice(0, -1)) {
-        const found = find(line);
-        if (found !== undefined) done(found);
-      }
-    });
-  });
-}
-
-/** Microseconds of CPU that a process has used; NaN where the system does not say. */
-async function cpuMicros(pid) {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-async function load(server, path, body, inFlight) {
-  const { port, pid } = server;
-  const plan = {
-    port,
+const times = { warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS };
+const base64 = (bytes) => Buffer.from(bytes).toString('base64');
+const grpcLoad = (server, path, bodies, inFlight, stream = false) =>
+  measure(server, 'http2-load.mjs', {
     path,
-    body: Buffer.from(body).toString('base64'),
+    bodies: bodies.map(base64),
     inFlight,
     connections: Math.min(4, inFlight),
-    warmUpMs: WARM_UP_MS,
-    measureMs: MEASURE_MS,
-  };
-  const child = start(1, [join(here, 'http2-load.mjs'), JSON.stringify(plan)]);
-  await waitForLine(child, (line) => (line === 'warm' ? line : undefined));
-  const before = await cpuMicros(pid);
-  const result = await waitForLine(child, (line) => (line.startsWith('{') ? JSON.parse(line) : undefined));
-  result.cpuMicros = ((await cpuMicros(pid)) - before) / result.requests;
-  if (result.failed > 0) throw new Error(`${result.failed} of ${result.requests} requests failed`);
-  return result;
-}
+    stream,
+    ...times,
+  });
+const restLoad = (server, bodies, inFlight) =>
+  measure({ pid: server.pid, port: server.restPort }, 'http1-load.mjs', {
+    path: `/v2/models/${ENDPOINT}/infer`,
+    bodies: bodies.map(base64),
+    inFlight,
+    ...times,
+  });
 
-async function publishDeployment(brokers, artifact) {
-  const app = await NestFactory.createApplicationContext(
-    messaging.MessagingModule.forService({ service: 'registry', brokers: [brokers] }),
-    { logger: false },
-  );
-  const columns = Array.from({ length: FEATURES }, (_, index) => ({
-    name: `f${index}`,
-    view: 'view',
-    feature: `f${index}`,
-    requestExpression: '',
-    entity: 'origin',
-  }));
-  await app.get(messaging.BULK_PUBLISHER).publish([
-    {
-      definition: contracts.events.DeploymentChanged,
-      id: 'bench-deployment',
-      producer: { shard: 'bench', sequence: 1 },
-      cause: null,
-      data: {
-        endpoint: ENDPOINT,
-        generation: 1,
-        model: ENDPOINT,
-        versions: [
-          {
-            version: 1,
-            role: 1,
-            weightPercent: 100,
-            modelArtifact: artifact,
-            profileArtifact: undefined,
-            signature: { task: 'binary', inputs: [], outputs: [], features: columns },
-          },
-        ],
-        rollout: undefined,
-        behaviour: undefined,
-      },
-    },
-  ]);
-  await app.close();
-}
+const rowsOf = (rows) => Float32Array.from({ length: FEATURES * rows }, (_, index) => (index % FEATURES) * 7.5);
 
-async function ready(httpPort) {
-  for (let attempt = 0; attempt < 600; attempt += 1) {
-    const response = await fetch(`http://127.0.0.1:${httpPort}/readyz`).catch(() => undefined);
-    if (response?.ok) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error('the gateway is not ready after a minute');
-}
-
-function requestOf(rows) {
-  const features = Float32Array.from({ length: FEATURES * rows }, (_, index) =>
-    index % FEATURES === 3 ? NaN : (index % FEATURES) * 7.5,
-  );
+function tensorRequest(rows) {
   return inference.ModelInferRequest.encode(
     inference.ModelInferRequest.fromPartial({
       modelName: ENDPOINT,
       inputs: [{ name: 'features', datatype: 'FP32', shape: [BigInt(rows), BigInt(FEATURES)] }],
-      rawInputContents: [new Uint8Array(features.buffer)],
+      rawInputContents: [new Uint8Array(rowsOf(rows).buffer)],
     }),
   ).finish();
 }
 
-function checkAnswer(example, rows) {
-  const answer = inference.ModelInferResponse.decode(Buffer.from(example, 'base64'));
-  const probabilities = answer.outputs.findIndex(({ name }) => name === 'probabilities');
-  if (answer.rawOutputContents[probabilities]?.byteLength !== 8 * rows)
-    throw new Error('the answer holds no probabilities');
+function restRequest(rows) {
+  const features = { name: 'features', datatype: 'FP32', shape: [rows, FEATURES], data: [...rowsOf(rows)] };
+  return Buffer.from(JSON.stringify({ inputs: [features] }));
 }
 
-async function startGateway(kind, brokers) {
-  const httpPort = await embedded.freePort();
-  const child = start(0, [join(repository, 'apps', 'inference-gateway', 'dist', 'main.js')], {
-    NODE_ENV: 'production',
-    KAFKA_BROKERS: brokers,
-    HEADRACE_ARTIFACTS: join(directory, 'artifacts'),
-    FEATURE_STORE_ADDRESS: '127.0.0.1:1',
-    HTTP_PORT: String(httpPort),
-    GATEWAY_GRPC_SERVER: kind,
-    HEADRACE_PARENT_WATCH: '1',
-    LOG_LEVEL: 'info',
-  });
-  const port = await waitForLine(child, (line) => {
-    const entry = line.startsWith('{') ? JSON.parse(line) : {};
-    return entry.msg === 'gRPC listens' ? entry.port : undefined;
-  });
-  await ready(httpPort);
-  return { port, pid: child.pid };
-}
-
-async function startEcho(kind) {
-  const child = start(0, [join(here, 'echo-server.mjs'), kind]);
-  return { port: Number(await waitForLine(child, (line) => (line === '' ? undefined : line))), pid: child.pid };
-}
-
-function print(cells) {
-  console.log(
-    cells.map(([value, width]) => (width < 0 ? String(value).padEnd(-width) : String(value).padStart(width))).join(''),
+/** One for each airport. */
+const predictRequests = (endpoint) =>
+  AIRPORTS.map((origin) =>
+    predict.PredictRequest.encode(predict.PredictRequest.fromPartial({ endpoint, entities: { origin } })).finish(),
   );
+
+/** The first score of an answer: all servers must say the same. */
+const scores = new Set();
+function checkTensors(response, rows) {
+  const at = response.outputs.findIndex(({ name }) => name === 'probabilities');
+  const raw = response.rawOutputContents[at];
+  const contents = response.outputs[at]?.contents?.fp32Contents ?? [];
+  const values = raw ? new Float32Array(Uint8Array.from(raw).buffer) : contents;
+  if (values.length !== 2 * rows) throw new Error('the answer holds no probabilities');
+  scores.add(values[1].toFixed(4));
+  if (scores.size > 1) throw new Error(`the servers do not agree: ${[...scores].join(', ')}`);
+}
+const decoded = (example) => inference.ModelInferResponse.decode(Buffer.from(example, 'base64'));
+const checkInfer = ({ example }, rows = 1) => checkTensors(decoded(example), rows);
+function checkStream({ example }, rows = 1) {
+  const { errorMessage, inferResponse } = inference.ModelStreamInferResponse.decode(Buffer.from(example, 'base64'));
+  if (errorMessage !== '') throw new Error(errorMessage);
+  checkTensors(inferResponse, rows);
+}
+function checkRest({ example }) {
+  const { outputs } = JSON.parse(Buffer.from(example, 'base64'));
+  const probabilities = outputs.find(({ name }) => name === 'probabilities');
+  if (probabilities?.data.flat().length !== 2) throw new Error('the answer holds no probabilities');
+}
+function checkPredict({ example }) {
+  const { features, fallback, version } = predict.PredictResponse.decode(Buffer.from(example, 'base64'));
+  if (fallback || version !== 1 || features.length !== FEATURES) throw new Error('Predict did not answer by the model');
+  if (features.some(({ value }) => Number.isNaN(value))) throw new Error('Predict answered without a feature');
 }
 
-function printResult(name, inFlight, result, rows = 1) {
-  print([
-    [name, -28],
+const figures = new Map();
+function row(name, inFlight, result, rows = 1) {
+  figures.set(`${name} ${inFlight}`, result);
+  const cells = [
+    [name, -34],
     [inFlight, 9],
     [result.perSecond, 12],
     [result.perSecond * rows, 15],
@@ -191,46 +123,138 @@ function printResult(name, inFlight, result, rows = 1) {
     [result.p99Micros, 9],
     [result.cpuMicros.toFixed(1), 9],
     [Math.round(1e6 / result.cpuMicros), 12],
-  ]);
+  ];
+  print(cells);
+}
+function print(cells) {
+  console.log(
+    cells.map(([value, width]) => (width < 0 ? String(value).padEnd(-width) : String(value).padStart(width))).join(''),
+  );
 }
 
-/** The largest resident memory that a process had until now, MiB. */
-async function peakMemory(pid) {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(text)?.[1] ?? NaN) / 1024);
+async function tensors(gateways, echoes, mlserver) {
+  const [one, batch, rest] = [[tensorRequest(1)], [tensorRequest(32)], [restRequest(1)]];
+  const all = [...SERVERS.map((kind) => [kind, gateways[kind]]), ...(mlserver ? [['MLServer', mlserver]] : [])];
+  for (const inFlight of [1, 16, 64]) {
+    for (const kind of SERVERS)
+      row(`bare echo, ${kind}`, inFlight, await grpcLoad(echoes[kind], '/bench.Echo/Echo', one, inFlight));
+    for (const [kind, server] of all) {
+      const result = await grpcLoad(server, MODEL_INFER, one, inFlight);
+      checkInfer(result);
+      row(`ModelInfer, ${kind}`, inFlight, result);
+    }
+  }
+  for (const [kind, server] of all) {
+    const result = await grpcLoad(server, MODEL_INFER, batch, 16);
+    checkInfer(result, 32);
+    row(`ModelInfer of 32, ${kind}`, 16, result, 32);
+  }
+  for (const kind of SERVERS) {
+    const result = await grpcLoad(gateways[kind], STREAM_INFER, one, 256, true);
+    checkStream(result);
+    row(`ModelStreamInfer, ${kind}`, 256, result);
+  }
+  for (const inFlight of [1, 16, 64]) {
+    for (const [kind, server] of all.filter(([name]) => name !== 'fast')) {
+      const result = await restLoad(server, rest, inFlight);
+      checkRest(result);
+      row(`REST, ${kind === 'standard' ? 'gateway' : kind}`, inFlight, result);
+    }
+  }
 }
 
-async function underAttack(server, attack, body) {
-  const attacker = start(1, [join(here, 'hostile-clients.mjs'), String(server.port), attack]);
-  await waitForLine(attacker, (line) => (line === 'attacking' ? line : undefined));
-  const result = await load(server, MODEL_INFER, body, 16);
-  attacker.stdin.end();
-  return result;
+async function byEntity(gateways) {
+  const asks = [
+    ['1 view', 'one-view', [1, 16, 64]],
+    ['1 view, not logged', 'one-view-unlogged', [16, 64]],
+    ['3 views', 'three-views', [1, 16, 64]],
+  ];
+  for (const [what, endpoint, loads] of asks) {
+    for (const inFlight of loads) {
+      for (const kind of SERVERS) {
+        const result = await grpcLoad(gateways[kind], PREDICT, predictRequests(endpoint), inFlight);
+        checkPredict(result);
+        row(`Predict, ${what}, ${kind}`, inFlight, result);
+      }
+    }
+  }
 }
 
-const directory = await mkdtemp(join(tmpdir(), 'headrace-bench-'));
-let kafka;
+/** Figures of this run beside each other: the machine's speed falls out. By throughput where the load's core had room, and by CPU. */
+function printRatios() {
+  const line = (what, a, b, aim) => {
+    const [over, under] = [figures.get(a), figures.get(b)];
+    if (!over || !under) return;
+    const [requests, cpu] = [over.perSecond / under.perSecond, under.cpuMicros / over.cpuMicros];
+    console.log(`  ${what.padEnd(52)}${requests.toFixed(2).padStart(8)}${cpu.toFixed(2).padStart(10)}   ${aim}`);
+  };
+  console.log(`\n${''.padEnd(52)}  requests/s    by CPU   aim`);
+  line('ModelInfer, standard ÷ MLServer, 64 in flight', 'ModelInfer, standard 64', 'ModelInfer, MLServer 64', '≥ 15');
+  line('ModelInfer, fast ÷ MLServer, 64 in flight', 'ModelInfer, fast 64', 'ModelInfer, MLServer 64', '≥ 45');
+  line('REST, gateway ÷ MLServer, 16 in flight', 'REST, gateway 16', 'REST, MLServer 16', '≥ 12');
+  for (const kind of SERVERS)
+    line(`ModelInfer ÷ bare echo, ${kind}, 64 in flight`, `ModelInfer, ${kind} 64`, `bare echo, ${kind} 64`, '≥ 0.8');
+  for (const kind of SERVERS)
+    line(
+      `Predict logged ÷ not logged, ${kind}, 64 in flight`,
+      `Predict, 1 view, ${kind} 64`,
+      `Predict, 1 view, not logged, ${kind} 64`,
+      '≥ 0.9',
+    );
+  for (const kind of SERVERS) {
+    const [tensor, entity] = [figures.get(`ModelInfer, ${kind} 1`), figures.get(`Predict, 1 view, ${kind} 1`)];
+    const added = entity && tensor ? ((entity.p50Micros - tensor.p50Micros) / 1_000).toFixed(2) : '?';
+    console.log(`  features add to the p50, ${kind}, 1 in flight: ${added} ms (aim ≤ 1)`);
+    const p99 = (figures.get(`ModelInfer, ${kind} 16`)?.p99Micros ?? NaN) / 1_000;
+    console.log(`  p99 of ModelInfer, ${kind}, 16 in flight: ${p99.toFixed(2)} ms (aim ≤ 3)`);
+  }
+}
+
+async function attacks(gateways) {
+  const one = [tensorRequest(1)];
+  console.log('\n16 honest calls in flight beside hostile clients: p99 µs (as many times that of the quiet server)');
+  for (const kind of SERVERS) {
+    const server = gateways[kind];
+    const quiet = await grpcLoad(server, MODEL_INFER, one, 16);
+    const cells = [`  ${kind}: quiet ${quiet.p99Micros}`];
+    for (const attack of ATTACKS) {
+      const attacker = startNode(LOAD_CORE, [join(here, 'hostile-clients.mjs'), String(server.port), attack]);
+      await waitForLine(attacker, (line) => (line === 'attacking' ? line : undefined));
+      const { p99Micros } = await grpcLoad(server, MODEL_INFER, one, 16);
+      attacker.stdin.end();
+      cells.push(`${attack} ${p99Micros} (${(p99Micros / quiet.p99Micros).toFixed(1)})`);
+    }
+    console.log(`${cells.join(', ')}; memory at most ${(await memory(server.pid)).most} MiB`);
+  }
+}
+
+async function startEcho(kind) {
+  const child = startNode(SERVER_CORE, [join(here, 'echo-server.mjs'), kind]);
+  return { port: Number(await waitForLine(child, (line) => (line === '' ? undefined : line))), pid: child.pid };
+}
+
+const world = await World.start();
 try {
-  kafka = await embedded.startKafka({ dataDirectory: join(directory, 'kafka') });
-  const store = new artifacts.ArtifactStore(join(directory, 'artifacts'));
-  const model = join(repository, 'apps', 'inference-gateway', 'test', 'fixtures', 'flight-like.onnx');
-  await publishDeployment(kafka.brokers, await store.putBytes(await readFile(model), 'model.onnx'));
-
+  await world.startFeatureStore();
+  await world.deploy(ENDPOINT);
+  await world.deploy('one-view', { views: 1 });
+  await world.deploy('one-view-unlogged', { views: 1, logSampleRate: 0 });
+  await world.deploy('three-views', { views: 3 });
   const gateways = {};
   const echoes = {};
   for (const kind of SERVERS) {
-    gateways[kind] = await startGateway(kind, kafka.brokers);
+    gateways[kind] = await world.startGateway(kind);
     echoes[kind] = await startEcho(kind);
   }
-  const one = requestOf(1);
-  const batch = requestOf(32);
-
-  console.log(
-    `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; ` +
-      (canPin ? 'server on core 0, load on core 1' : 'not pinned: taskset or a second core is missing'),
-  );
+  let mlserver;
+  if (!options['without-mlserver']) {
+    const directory = join(world.directory, 'mlserver');
+    await mkdir(directory);
+    mlserver = await startMlserver(directory, MODEL, ENDPOINT);
+  }
+  console.log(machine());
   print([
-    ['', -28],
+    ['', -34],
     ['in flight', 9],
     ['requests/s', 12],
     ['predictions/s', 15],
@@ -239,38 +263,18 @@ try {
     ['CPU µs', 9],
     ['1e6/CPU µs', 12],
   ]);
-  for (const inFlight of [1, 16, 64]) {
-    for (const kind of SERVERS)
-      printResult(`bare echo, ${kind}`, inFlight, await load(echoes[kind], '/bench.Echo/Echo', one, inFlight));
-    for (const kind of SERVERS) {
-      const result = await load(gateways[kind], MODEL_INFER, one, inFlight);
-      checkAnswer(result.example, 1);
-      printResult(`ModelInfer, ${kind}`, inFlight, result);
-    }
-  }
-  for (const kind of SERVERS) {
-    const result = await load(gateways[kind], MODEL_INFER, batch, 16);
-    checkAnswer(result.example, 32);
-    printResult(`ModelInfer of 32, ${kind}`, 16, result, 32);
-  }
+  await byEntity(gateways);
+  await tensors(gateways, echoes, mlserver);
   console.log(
-    'CPU µs: processor time of the server for a request; on a busy machine 1,000,000 ÷ it is the better figure.\n',
+    'CPU µs: processor time of the server for a request; on a busy machine 1,000,000 ÷ it is the better figure.',
   );
-
-  console.log('16 honest calls in flight beside hostile clients: p99 µs (as many times that of the quiet server)');
-  for (const kind of SERVERS) {
-    const server = gateways[kind];
-    const quiet = await load(server, MODEL_INFER, one, 16);
-    const cells = [`  ${kind}: quiet ${quiet.p99Micros}`];
-    for (const attack of ATTACKS) {
-      const { p99Micros } = await underAttack(server, attack, one);
-      cells.push(`${attack} ${p99Micros} (${(p99Micros / quiet.p99Micros).toFixed(1)})`);
-    }
-    console.log(`${cells.join(', ')}; memory at most ${await peakMemory(server.pid)} MiB`);
-  }
+  printRatios();
+  for (const kind of SERVERS)
+    console.log(`  memory of the gateway, ${kind}: ${(await memory(gateways[kind].pid)).now} MiB`);
+  if (mlserver) console.log(`  memory of MLServer: ${(await memory(mlserver.pid)).now} MiB`);
+  if (!options['without-attacks']) await attacks(gateways);
 } finally {
-  for (const child of children) child.kill('SIGTERM');
-  await kafka?.stop();
-  await rm(directory, { recursive: true, force: true });
+  await stopAll();
+  await world.stop();
 }
 process.exit(0);

@@ -1,0 +1,216 @@
+// The client's side of HTTP/2 and gRPC, as little of it as load needs: it costs a fraction of what a grpc-js client does, so
+// that one core of it can saturate one core of a server.
+import { connect } from 'node:net';
+
+const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 };
+const END_STREAM = 1;
+const END_HEADERS = 4;
+const ACK = 1;
+const WINDOW = 2 ** 30;
+
+function frame(type, flags, stream, payload = Buffer.alloc(0)) {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+const uint32 = (value) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+};
+
+/** HPACK: a string of at most 126 bytes, not Huffman-coded. */
+const text = (value) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+/** Literal without indexing, with a name of the static table or a new one: no state is kept on either side. */
+const literal = (name, value) =>
+  typeof name === 'number'
+    ? Buffer.concat([name < 15 ? Buffer.from([name]) : Buffer.from([15, name - 15]), text(value)])
+    : Buffer.concat([Buffer.from([0]), text(name), text(value)]);
+
+function headersOf(path, timeoutMs) {
+  return Buffer.concat([
+    Buffer.from([0x83, 0x86]), // :method POST, :scheme http
+    literal(4, path),
+    literal(1, 'localhost'),
+    literal('te', 'trailers'),
+    literal(31, 'application/grpc'),
+    ...(timeoutMs === undefined ? [] : [literal('grpc-timeout', `${timeoutMs}m`)]),
+  ]);
+}
+
+export function messageOf(body) {
+  return Buffer.concat([Buffer.from([0]), uint32(body.length), body]);
+}
+
+/** Unary calls. `statistics.finish(ok, milliseconds)` is told of each; then the next is sent. */
+export class Connection {
+  constructor({ port, path, timeoutMs }, messages, statistics) {
+    this.headers = frame(FRAME.headers, END_HEADERS, 0, headersOf(path, timeoutMs));
+    this.frames = messages.map((message) => frame(FRAME.data, this.messageFlags, 0, message));
+    this.turn = 0;
+    this.statistics = statistics;
+    this.nextStream = 1;
+    this.started = new Map();
+    this.answered = new Set();
+    this.rest = Buffer.alloc(0);
+    this.received = 0;
+    this.pending = [];
+    this.socket = connect(port, '127.0.0.1').setNoDelay(true);
+    this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    this.socket.write(frame(FRAME.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(WINDOW)])));
+    this.socket.write(frame(FRAME.windowUpdate, 0, 0, uint32(WINDOW)));
+    this.socket.on('data', (chunk) => this.read(chunk));
+    this.socket.on('error', (error) => this.fail(error.message));
+    this.socket.on('close', () => this.statistics.stopped || this.fail('the server closed the connection'));
+  }
+
+  fail(message) {
+    process.stderr.write(`${message}\n`);
+    process.exit(1);
+  }
+
+  send() {
+    const stream = this.nextStream;
+    this.nextStream += 2;
+    this.pending.push(ofStream(this.headers, stream), ofStream(this.nextFrame(), stream));
+    this.started.set(stream, performance.now());
+  }
+
+  /** Of the frame with a message: it is the last of its stream. */
+  get messageFlags() {
+    return END_STREAM;
+  }
+
+  nextFrame() {
+    this.turn = (this.turn + 1) % this.frames.length;
+    return this.frames[this.turn];
+  }
+
+  flush() {
+    if (this.pending.length === 0) return;
+    this.socket.write(this.pending.length === 1 ? this.pending[0] : Buffer.concat(this.pending));
+    this.pending = [];
+  }
+
+  read(chunk) {
+    let bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    let at = 0;
+    while (bytes.length - at >= 9) {
+      const length = bytes.readUIntBE(at, 3);
+      if (bytes.length - at < 9 + length) break;
+      this.handle(bytes[at + 3], bytes[at + 4], bytes.readUInt32BE(at + 5), bytes, at + 9, length);
+      at += 9 + length;
+    }
+    this.rest = bytes.subarray(at);
+    this.flush();
+  }
+
+  handle(type, flags, stream, bytes, at, length) {
+    if (type === FRAME.data) {
+      this.received += length;
+      if (length > 5) this.answered.add(stream);
+      this.statistics.example ??= bytes.toString('base64', at + 5, at + length);
+      if (this.received > WINDOW / 2) {
+        this.pending.push(frame(FRAME.windowUpdate, 0, 0, uint32(this.received)));
+        this.received = 0;
+      }
+    } else if (type === FRAME.settings && (flags & ACK) === 0) {
+      this.pending.push(frame(FRAME.settings, ACK, 0));
+    } else if (type === FRAME.ping && (flags & ACK) === 0) {
+      this.pending.push(frame(FRAME.ping, ACK, 0, Buffer.from(bytes.subarray(at, at + length))));
+    } else if (type === FRAME.goAway) {
+      const code = bytes.readUInt32BE(at + 4);
+      this.fail(`the server says goodbye: HTTP/2 error ${code} ${bytes.toString('latin1', at + 8, at + length)}`);
+    }
+    const ended = (type === FRAME.data || type === FRAME.headers) && (flags & END_STREAM) !== 0;
+    if (!ended && type !== FRAME.reset) return;
+    const from = this.started.get(stream);
+    this.started.delete(stream);
+    this.ended(this.answered.delete(stream), performance.now() - from);
+  }
+
+  ended(ok, milliseconds) {
+    this.statistics.finish(ok, milliseconds);
+    if (!this.statistics.stopped) this.send();
+  }
+}
+
+/** One call; as many messages unanswered as there were sends. Answers come in the order of the messages, or count alike. */
+export class Stream extends Connection {
+  constructor(...args) {
+    super(...args);
+    this.pending.push(ofStream(this.headers, 1));
+    this.sent = [];
+    this.unsent = 0;
+    this.connectionWindow = 65_535;
+    this.streamWindow = 65_535;
+    this.initialWindow = 65_535;
+    this.unread = Buffer.alloc(0);
+  }
+
+  get messageFlags() {
+    return 0;
+  }
+
+  send() {
+    this.unsent += 1;
+    this.push();
+  }
+
+  /** Within the windows that the server gives. */
+  push() {
+    while (this.unsent > 0) {
+      const size = this.frames[(this.turn + 1) % this.frames.length].length - 9;
+      if (size > this.connectionWindow || size > this.streamWindow) return;
+      this.unsent -= 1;
+      this.connectionWindow -= size;
+      this.streamWindow -= size;
+      this.pending.push(ofStream(this.nextFrame(), 1));
+      this.sent.push(performance.now());
+    }
+  }
+
+  handle(type, flags, stream, bytes, at, length) {
+    if (type === FRAME.windowUpdate) {
+      if (stream === 0) this.connectionWindow += bytes.readUInt32BE(at);
+      else this.streamWindow += bytes.readUInt32BE(at);
+      this.push();
+      return;
+    }
+    if (type === FRAME.settings && (flags & ACK) === 0) {
+      for (let entry = at; entry < at + length; entry += 6) {
+        if (bytes.readUInt16BE(entry) !== 4) continue;
+        this.streamWindow += bytes.readUInt32BE(entry + 2) - this.initialWindow;
+        this.initialWindow = bytes.readUInt32BE(entry + 2);
+      }
+    }
+    if ((type === FRAME.headers && (flags & END_STREAM) !== 0) || type === FRAME.reset) {
+      if (!this.statistics.stopped) this.fail('the server ended the stream');
+      return;
+    }
+    if (type === FRAME.data) this.readMessages(bytes.subarray(at, at + length));
+    super.handle(type, flags, stream, bytes, at, length);
+  }
+
+  readMessages(chunk) {
+    let bytes = this.unread.length === 0 ? chunk : Buffer.concat([this.unread, chunk]);
+    while (bytes.length >= 5 && bytes.length >= 5 + bytes.readUInt32BE(1)) {
+      const end = 5 + bytes.readUInt32BE(1);
+      this.statistics.example ??= bytes.toString('base64', 5, end);
+      bytes = bytes.subarray(end);
+      this.statistics.finish(true, performance.now() - this.sent.shift());
+      if (!this.statistics.stopped) this.send();
+    }
+    this.unread = Buffer.from(bytes);
+  }
+}
+
+function ofStream(bytes, stream) {
+  const own = Buffer.from(bytes);
+  own.writeUInt32BE(stream, 5);
+  return own;
+}

@@ -31,11 +31,11 @@ const BY_COMMAND = uniqueName('command');
 const TOPIC = topicOf(events.DataArrived.topic, STREAM);
 const PATIENCE = { timeoutMs: 60_000 };
 const KEYS = 20;
-/** Of each half; one event of the first half is refused, one waits for an event of the second. */
+/** Of each half; one event of the first half is refused, one waits for an event of the second that has its key. */
 const HALF = 60;
 const REFUSED = 10;
 const EARLY = 20;
-const CAUSE = HALF + 30;
+const CAUSE = HALF + 40;
 
 @Controller()
 class Projects {
@@ -125,6 +125,8 @@ describe('a replay', () => {
         dataSource: source,
         controllers: [Projects],
         replay: true,
+        // Too late for what waits: only its try at the end of a replay is left.
+        tuning: { parkedRetryMs: 60_000 },
         subscribe,
       });
       try {

@@ -61,7 +61,10 @@ export async function saveWindow(queries: Queries, window: ClosedWindow): Promis
   );
 }
 
-/** Closed windows into which something came late; detectors of errors have gone on and cannot go back. */
+/**
+ * Closed windows into which something came late; detectors of errors have gone on and cannot go back. Also those that are
+ * marked already: one of them may be just being judged again, by who does not see what came now. This waits for it.
+ */
 export async function markStale(
   queries: Queries,
   window: { readonly monitor: string; readonly version: number; readonly kinds: readonly SignalKind[] },
@@ -69,7 +72,7 @@ export async function markStale(
 ): Promise<void> {
   await queries.query(
     `UPDATE windows SET stale = true
-      WHERE monitor = $1 AND version = $2 AND kind = ANY($3::text[]) AND NOT stale
+      WHERE monitor = $1 AND version = $2 AND kind = ANY($3::text[])
         AND EXISTS (SELECT 1 FROM unnest($4::bigint[]) AS late (at) WHERE late.at >= start_time AND late.at < end_time)`,
     [window.monitor, window.version, window.kinds, times],
   );

@@ -62,7 +62,11 @@ describe('asking for scores, on the real Kafka and Postgres', () => {
 
   it('lets the champion of an endpoint score, once for each job id, and audits who asked', async () => {
     const name = await world.aLoop([20]);
-    await expect(ask({ endpoint: name })).rejects.toThrow(`endpoint "${name}" has nothing deployed yet`);
+    // The definition comes by the log.
+    await eventually(
+      () => expect(ask({ endpoint: name })).rejects.toThrow(`endpoint "${name}" has nothing deployed yet`),
+      PATIENCE,
+    );
     await world.train(name, 0.75);
     await world.deployed(name, [[1, 100]]);
     await expect(ask({ endpoint: name })).rejects.toThrow(`TrainingPlan "plan-of-${name}"`);

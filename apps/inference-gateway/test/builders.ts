@@ -13,6 +13,7 @@ import { readDeployment, type Deployment } from '../src/domain/deployment';
 import { planInputs } from '../src/domain/input-plan';
 import { MicroBatcher } from '../src/models/micro-batcher';
 import { ActiveDeployment } from '../src/serving/active-deployment';
+import { Faults, type FaultListener } from '../src/models/faults';
 import type { HeldModel, ModelFault, Outputs, PackedRows, TensorSpec } from '../src/models/tensors';
 
 export function aColumn(name: string, overrides: Partial<FeatureColumn> = {}): FeatureColumn {
@@ -159,7 +160,7 @@ export class FirstFeatureModel implements HeldModel {
   readonly rowStrings = 0;
   readonly batches: number[] = [];
   released = false;
-  private watcher: ((fault: ModelFault) => void) | undefined;
+  private readonly faults = new Faults();
 
   constructor(
     readonly width = flightColumns.length,
@@ -182,13 +183,13 @@ export class FirstFeatureModel implements HeldModel {
     };
   }
 
-  watch(listener: ((fault: ModelFault) => void) | undefined): void {
-    this.watcher = listener;
+  watch(listener: FaultListener): () => void {
+    return this.faults.watch(listener);
   }
 
   /** As when the process that runs it dies. */
   die(fault: ModelFault): void {
-    this.watcher?.(fault);
+    this.faults.tell(fault);
   }
 
   release(): Promise<void> {

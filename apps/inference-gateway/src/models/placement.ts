@@ -1,12 +1,12 @@
 // Decides where a version runs: see docs/adr/0022-where-models-run.md for the figures.
 import { DomainError } from '@headrace/contracts';
 import type { Role } from '../domain/deployment';
+import { Faults, type FaultListener } from './faults';
 import { HostProcess, type Death, type HostedFile } from './host-process';
 import { OnnxModel } from './onnx-model';
 import {
   rowSize,
   type HeldModel,
-  type ModelFault,
   type Outputs,
   type OutputSpec,
   type PackedRows,
@@ -77,7 +77,8 @@ export class Placement {
         rowBytes: onnx.rowBytes,
         rowStrings: onnx.rowStrings,
         run: (rows) => onnx.run(rows),
-        watch: () => undefined,
+        // It has no process of its own that could die.
+        watch: () => () => undefined,
         release: () => onnx.release(),
       };
     }
@@ -138,7 +139,7 @@ export class Placement {
       whileDown: place === 'own' ? 'refuse' : 'wait',
       onDeath: (death) => {
         this.options.onDeath(place, [...models.keys()], death);
-        for (const model of models.values()) model.fault(death);
+        for (const model of models.values()) model.faults.tell(death);
       },
     });
     this.hosted.set(host, models);
@@ -158,8 +159,7 @@ class HostedModel implements HeldModel {
   readonly place: Place;
   readonly runRows: number;
   readonly rowMicros: number;
-  private listener: ((fault: ModelFault) => void) | undefined;
-  private last: ModelFault | undefined;
+  readonly faults = new Faults();
 
   constructor(
     private readonly host: HostProcess,
@@ -177,14 +177,8 @@ class HostedModel implements HeldModel {
     return this.host.run(this.file.model, rows);
   }
 
-  watch(listener: ((fault: ModelFault) => void) | undefined): void {
-    this.listener = listener;
-    if (this.last) listener?.(this.last);
-  }
-
-  fault(fault: ModelFault): void {
-    this.last = fault;
-    this.listener?.(fault);
+  watch(listener: FaultListener): () => void {
+    return this.faults.watch(listener);
   }
 
   async release(): Promise<void> {

@@ -1,7 +1,8 @@
 // More models than memory: promoted models are loaded when they are asked, and those that were asked longest ago are let go
 // when the memory for models is used up. Requests for one that is not in memory wait in its queue while it is loaded.
 import { DomainError } from '@headrace/contracts';
-import type { HeldModel, ModelFault, Outputs, OutputSpec, PackedRows, Place, TensorSpec } from './tensors';
+import { Faults, type FaultListener } from './faults';
+import type { HeldModel, Outputs, OutputSpec, PackedRows, Place, TensorSpec } from './tensors';
 import { rowSize } from './tensors';
 
 export interface ResidencyOptions {
@@ -80,7 +81,7 @@ class ResidentModel implements HeldModel {
   private readonly pinned: boolean;
   private model: HeldModel | undefined;
   private loading: Promise<HeldModel> | undefined;
-  private listener: ((fault: ModelFault) => void) | undefined;
+  private readonly faults = new Faults();
   private running = 0;
 
   constructor(
@@ -120,9 +121,8 @@ class ResidentModel implements HeldModel {
     return this.loading;
   }
 
-  watch(listener: ((fault: ModelFault) => void) | undefined): void {
-    this.listener = listener;
-    this.model?.watch(listener);
+  watch(listener: FaultListener): () => void {
+    return this.faults.watch(listener);
   }
 
   async letGo(): Promise<void> {
@@ -140,7 +140,7 @@ class ResidentModel implements HeldModel {
     this.residency.enter(this);
     try {
       const model = await this.load();
-      model.watch(this.listener);
+      model.watch((fault) => this.faults.tell(fault));
       this.model = model;
       return model;
     } catch (error) {

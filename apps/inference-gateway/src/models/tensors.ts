@@ -84,8 +84,8 @@ export interface HeldModel extends RowModel {
   readonly runRows: number;
   /** Microseconds of a row in a full run, as measured when it was validated. */
   readonly rowMicros: number;
-  /** What it was last found to be down for is told at once; undefined ends it. */
-  watch(listener: ((fault: ModelFault) => void) | undefined): void;
+  /** What it was last found to be down for is told at once. The returned function ends it. */
+  watch(listener: (fault: ModelFault) => void): () => void;
   release(): Promise<void>;
 }
 

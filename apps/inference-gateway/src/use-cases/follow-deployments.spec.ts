@@ -162,6 +162,26 @@ describe('following deployments', () => {
     expect(served()).toEqual([1, 2]);
   });
 
+  it('reports the death of a candidate that endpoints share for each of them', async () => {
+    const { loader, failed, follow, table, served } = setUp();
+    follow.follow(aDeployment(aPairedRollout(20)));
+    follow.follow(aDeployment({ ...aPairedRollout(20), endpoint: 'another' }));
+    await eventually(() => expect([served()?.length, table.find('another')?.versions.length]).toEqual([2, 2]));
+    expect([...loader.loads].sort()).toEqual([1, 2]);
+    loader.models.get(2)?.die({ code: 'hung', message: 'run took more than 1000 ms' });
+    expect(failed).toHaveLength(2);
+  });
+
+  it('reports no death of a candidate that is no longer served', async () => {
+    const { loader, failed, follow, served } = setUp();
+    follow.follow(aDeployment(aPairedRollout(20)));
+    await eventually(() => expect(served()).toEqual([1, 2]));
+    follow.follow(aDeployment(aDeploymentChanged({ generation: 4, versions: [aDeployedVersion(1)] })));
+    await eventually(() => expect(served()).toEqual([1]));
+    loader.models.get(2)?.die({ code: 'crashed', message: 'SIGSEGV' });
+    expect(failed).toEqual([]);
+  });
+
   it('goes on with what it served when the new version does not load', async () => {
     const { loader, table, failed, follow, served } = setUp();
     loader.refusals.set(2, { kind: 'refused', code: 'too_slow', message: 'one row takes 99 ms', retriable: false });

@@ -33,6 +33,8 @@ interface Work {
   running: Promise<void> | undefined;
   retry: NodeJS.Timeout | undefined;
   attempts: number;
+  /** Each ends a look at a version that is served. */
+  watches: readonly (() => void)[];
 }
 
 type Refused = Extract<AcquireOutcome, { kind: 'refused' }> & { readonly version: number };
@@ -83,6 +85,7 @@ export class FollowDeployments {
       running: undefined,
       retry: undefined,
       attempts: 0,
+      watches: [],
     };
     Object.assign(work, { newest: deployment, resumed, readMicros: this.nowMicros(), attempts: 0 });
     this.work.set(deployment.endpoint, work);
@@ -182,10 +185,11 @@ export class FollowDeployments {
   private switchTo(active: ActiveDeployment, work: Work): void {
     const { deployment, versions } = active;
     const before = this.table.activate(active);
+    for (const unwatch of work.watches) unwatch();
     before?.retire(() => {
       for (const { loaded } of before.versions) this.versions.release(loaded);
     });
-    for (const version of versions) this.watch(deployment, version);
+    work.watches = versions.map((version) => this.watch(deployment, version));
     this.kept.keep(deployment);
     this.reports.activated(
       {
@@ -199,9 +203,9 @@ export class FollowDeployments {
   }
 
   /** A candidate whose process dies is reported like one that does not load: the registry rolls it back. */
-  private watch({ endpoint, generation, cause }: Deployment, { number, role, loaded }: ServedVersion): void {
+  private watch({ endpoint, generation, cause }: Deployment, { number, role, loaded }: ServedVersion): () => void {
     let told = role === 'champion';
-    loaded.model.watch(({ code, message }) => {
+    return loaded.model.watch(({ code, message }) => {
       if (told) return;
       told = true;
       this.reports.loadFailed({ endpoint, generation, version: number, code: `candidate_${code}`, message }, cause);

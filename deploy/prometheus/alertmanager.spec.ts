@@ -77,8 +77,10 @@ async function expectSilenced(alerts: readonly Labels[], names: readonly string[
       `--web.listen-address=127.0.0.1:${port}`,
       '--cluster.listen-address=',
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   );
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
   try {
     // Those that silence come first: Alertmanager judges an alert by what fires when it is asked.
     for (const labels of alerts) await untilAccepted(url, labels);
@@ -88,6 +90,9 @@ async function expectSilenced(alerts: readonly Labels[], names: readonly string[
       const silenced = found.filter((one) => one.status.inhibitedBy.length > 0);
       expect(silenced.map((one) => one.labels['alertname'])).toEqual(names);
     });
+  } catch (error) {
+    if (error instanceof Error && child.exitCode !== null) error.message += `\nAlertmanager has ended:\n${said}`;
+    throw error;
   } finally {
     await ended(child);
     rmSync(folder, { recursive: true, force: true });

@@ -13,10 +13,14 @@ const demo = spawnSync(process.execPath, [join(repository, 'apps', 'cli', 'bin',
 if (demo.status !== 0) process.exit(demo.status ?? 1);
 const summary = JSON.parse(readFileSync(join(repository, '.headrace', 'demo', 'summary.json'), 'utf8'));
 
-const gateway = spawnSync(process.execPath, [join(repository, 'bench', 'gateway.mjs'), '--without-mlserver'], {
-  cwd: repository,
-  encoding: 'utf8',
-});
+const gateway = spawnSync(
+  process.execPath,
+  [join(repository, 'bench', 'gateway.mjs'), '--without-mlserver', '--without-attacks'],
+  {
+    cwd: repository,
+    encoding: 'utf8',
+  },
+);
 process.stdout.write(gateway.stdout);
 process.stderr.write(gateway.stderr);
 

@@ -1,8 +1,9 @@
 // PromQL that many panels need.
 
-/** Quantile `q` (0…1) of a histogram by labels, over the interval of the graph. */
-export function quantile(q: number, metric: string, by: string, selector = ''): string {
-  return `histogram_quantile(${q}, sum by (${by}, le) (rate(${metric}_bucket${braces(selector)}[$__rate_interval])))`;
+/** Quantile `q` (0…1) of a histogram by labels (none: of all together), over the interval of the graph. */
+export function quantile(q: number, metric: string, by = '', selector = ''): string {
+  const labels = by === '' ? 'le' : `${by}, le`;
+  return `histogram_quantile(${q}, sum by (${labels}) (rate(${metric}_bucket${braces(selector)}[$__rate_interval])))`;
 }
 
 /** Mean of a histogram or summary by labels; nothing while nothing is counted. */

@@ -9,6 +9,7 @@ import {
   Seconds,
   Short,
 } from '@grafana/grafana-foundation-sdk/units';
+import { quantile } from './expressions';
 import { stat, timeSeries } from './panels';
 
 const SERVICES = 'ingestion|feature-store|training|registry|inference-gateway|monitoring';
@@ -152,11 +153,11 @@ export const features = () => [
     limits: { warning: 0.25 },
     queries: [
       {
-        expr: 'histogram_quantile(0.99, sum by (le) (rate(headrace_feature_store_online_read_seconds_bucket[$__rate_interval])))',
+        expr: quantile(0.99, 'headrace_feature_store_online_read_seconds'),
         legend: 'p99',
       },
       {
-        expr: 'histogram_quantile(0.5, sum by (le) (rate(headrace_feature_store_online_read_seconds_bucket[$__rate_interval])))',
+        expr: quantile(0.5, 'headrace_feature_store_online_read_seconds'),
         legend: 'p50',
       },
     ],
@@ -245,7 +246,7 @@ export const messaging = () => [
     min: 0,
     queries: [
       {
-        expr: 'histogram_quantile(0.95, sum by (job, le) (rate(headrace_messaging_event_age_seconds_bucket[$__rate_interval])))',
+        expr: quantile(0.95, 'headrace_messaging_event_age_seconds', 'job'),
         legend: '{{job}}',
       },
     ],

@@ -1,5 +1,6 @@
 // Panels about models: how they are made and replaced, how they answer, whether they are still good.
 import { PercentUnit, RequestsPerSecond, Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
+import { quantile } from './expressions';
 import { stat, timeSeries } from './panels';
 
 const ENDPOINT = 'endpoint=~"$endpoint"';
@@ -11,10 +12,6 @@ const FAULTS =
 function requests(selector = ''): string {
   const labels = selector === '' ? ENDPOINT : `${ENDPOINT},${selector}`;
   return `sum by (endpoint, version) (rate(headrace_gateway_requests_total{${labels}}[$__rate_interval]))`;
-}
-
-function quantile(q: number, metric: string, by: string, selector: string): string {
-  return `histogram_quantile(${q}, sum by (${by}, le) (rate(${metric}_bucket{${selector}}[$__rate_interval])))`;
 }
 
 export const rollouts = () => [

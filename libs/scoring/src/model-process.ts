@@ -1,11 +1,11 @@
 // One model in a process of its own: its crash, its hang and its memory are its own.
 import { fork, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DomainError } from '@headrace/contracts';
 import { OUTPUT_OF, type ChildMessage, type ScoreRequest } from './model-messages';
 import { inspectOnnx } from './onnx-inspection';
+import { residentMiB } from './resident-memory';
 
 export interface ModelLimits {
   /** Loading, and each batch of rows. */
@@ -154,14 +154,4 @@ export class ModelProcess {
 
 function fault(code: string, message: string): DomainError {
   return new DomainError('precondition', code, message);
-}
-
-/** 0 where the system does not say, or when it has ended. */
-function residentMiB(pid: number | undefined): number {
-  try {
-    const pages = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1];
-    return (Number(pages) * 4_096) / 1_048_576;
-  } catch {
-    return 0;
-  }
 }

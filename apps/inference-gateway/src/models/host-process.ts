@@ -2,8 +2,8 @@
 // again, and the gateway goes on.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { DomainError } from '@headrace/contracts';
+import { residentMiB } from '@headrace/scoring';
 import type { HostAnswer, HostRequest } from './host-messages';
-import { residentMiB } from './resident-memory';
 import type { Outputs, OutputSpec, PackedRows, TensorSpec } from './tensors';
 
 export interface Death {

@@ -1,7 +1,7 @@
 // Tries a model in a child process first: some files crash the process that loads them, take hundreds of MiB or never end.
 import { spawn } from 'node:child_process';
+import { residentMiB } from '@headrace/scoring';
 import { z } from 'zod';
-import { residentMiB } from './resident-memory';
 
 export interface ValidationLimits {
   /** The child is killed after this. */

@@ -119,10 +119,10 @@ const useCases: Provider[] = [
   },
   {
     provide: TENSOR_OBSERVERS,
-    inject: [GatewayMetrics, RequestStatistics, LOGGER],
-    useFactory: (metrics: GatewayMetrics, statistics: RequestStatistics, log: Logger) => {
+    inject: [GatewayMetrics, RequestStatistics, GatewayObserver, LOGGER],
+    useFactory: (metrics: GatewayMetrics, statistics: RequestStatistics, events: GatewayObserver, log: Logger) => {
       const observer = (protocol: Protocol): OpenInferenceObserver =>
-        new OpenInferenceObserver({ protocol, metrics, statistics, log, nowMs: Date.now });
+        new OpenInferenceObserver({ protocol, metrics, statistics, events, log, nowMs: Date.now });
       return {
         unary: observer('open_inference'),
         stream: observer('open_inference_stream'),

@@ -2,6 +2,8 @@
 import { status } from '@grpc/grpc-js';
 import { DomainError } from '@headrace/contracts';
 import { statusOf } from '@headrace/grpc';
+import type { Deployment } from './domain/deployment';
+import type { Breach } from './domain/guardrails';
 import type { GatewayMetrics, Protocol, RequestMeter } from './gateway-metrics';
 import type { LoadedVersion } from './models/version-pool';
 import { Seldom } from './seldom';
@@ -51,6 +53,8 @@ export class OpenInferenceObserver implements TensorObserver {
       readonly protocol: Protocol;
       readonly metrics: GatewayMetrics;
       readonly statistics: RequestStatistics;
+      /** What goes to Kafka. */
+      readonly events: Pick<TensorObserver, 'versionAsked' | 'guarded'>;
       readonly log: { error(fields: object, message: string): void };
       readonly nowMs: () => number;
     },
@@ -96,6 +100,14 @@ export class OpenInferenceObserver implements TensorObserver {
 
   versionFailed(endpoint: string, version: number): void {
     this.options.metrics.versionFailed(endpoint, version, true);
+  }
+
+  guarded(endpoint: string, breaches: readonly Breach[]): void {
+    this.options.events.guarded(endpoint, breaches);
+  }
+
+  versionAsked(rollout: Deployment, version: number, error: unknown): void {
+    this.options.events.versionAsked(rollout, version, error);
   }
 
   private countedOf(active: ActiveDeployment, version: ServedVersion): Counted {

@@ -12,27 +12,28 @@ import { aDeployment, aDeploymentChanged, aVector, FirstFeatureModel } from './b
 
 export const NOW = 990_000_000_000_000;
 
-/** AnswerPrediction with versions that score their number over ten, and everything that it tells. */
-export function setUp(options: {
+export interface ServingOptions {
   changed?: DeploymentChanged;
-  outcome?: FetchOutcome | ((columns: readonly string[]) => FetchOutcome | Promise<FetchOutcome>);
   /** Versions that fail when they run. */
   broken?: number[];
   /** Of every version's profile. */
   ranges?: FeatureRanges;
   /** What each version scores; its number over ten, if absent. */
   scores?: Readonly<Record<number, number>>;
-}) {
+}
+
+/** A deployment whose versions score their number over ten, whatever they are asked. */
+export function serving(options: ServingOptions): ServingTable {
   const deployment = aDeployment(options.changed ?? aDeploymentChanged());
   const plans = new Map<string, ReturnType<typeof planInputs>>();
   const versions = deployment.versions.map((version): ServedVersion => {
     const key = JSON.stringify(version.signature.features);
     const inputs = plans.get(key) ?? planInputs(version.signature.features);
     plans.set(key, inputs);
-    const model = new FirstFeatureModel(version.signature.features.length, (features) => {
+    const width = version.signature.features.length;
+    const model = new FirstFeatureModel(width, (features) => {
       if (options.broken?.includes(version.number)) throw new Error(`version ${version.number} is broken`);
-      // Each version has its own score: its number above the first feature.
-      for (let index = 0; index < features.length; index += features.length) {
+      for (let index = 0; index < features.length; index += width) {
         features[index] = options.scores?.[version.number] ?? version.number / 10;
       }
     });
@@ -54,7 +55,16 @@ export function setUp(options: {
   table.want(deployment);
   table.activate(new ActiveDeployment(deployment, [champion, ...others]));
   table.markCaughtUp();
+  return table;
+}
 
+/** AnswerPrediction with versions that score their number over ten, and everything that it tells. */
+export function setUp(
+  options: ServingOptions & {
+    outcome?: FetchOutcome | ((columns: readonly string[]) => FetchOutcome | Promise<FetchOutcome>);
+  },
+) {
+  const table = serving(options);
   const fetches: { columns: readonly string[]; timeoutMs: number; trace: string | undefined }[] = [];
   const traces: (string | undefined)[] = [];
   const features: Features = {

@@ -34,6 +34,31 @@ export interface Breach {
 /** Features named in one reason. */
 const MOST_NAMED = 10;
 
+/** Rows of one request, one behind the other. */
+export interface DoubtfulRows extends Omit<Doubtful, 'values' | 'output'> {
+  readonly rows: number;
+  /** `names.length` values for each row; NaN: missing. */
+  readonly values: Float32Array;
+  /** Of each row. */
+  readonly outputs: readonly number[];
+}
+
+/** Every guardrail that acts on any of the rows, with the first of them. */
+export function breachesOfRows(rules: GuardrailRules, request: DoubtfulRows): Breach[] {
+  const { rows, names, values, outputs, ...rest } = request;
+  const declared = [rules.outsideProfile, rules.lowConfidence, rules.missingFeatures].filter(Boolean).length;
+  const found = new Map<Guardrail, Breach>();
+  for (let row = 0; row < rows && found.size < declared; row += 1) {
+    const own = Array.from(values.subarray(row * names.length, (row + 1) * names.length));
+    for (const breach of breachesOf(rules, { ...rest, names, values: own, output: outputs[row] ?? NaN })) {
+      if (found.has(breach.guardrail)) continue;
+      const where = rows === 1 ? '' : `row ${row + 1} of ${rows}: `;
+      found.set(breach.guardrail, { ...breach, reason: where + breach.reason });
+    }
+  }
+  return [...found.values()];
+}
+
 /** Every guardrail that acts; empty: the answer is as good as any. */
 export function breachesOf(rules: GuardrailRules, request: Doubtful): Breach[] {
   const breaches: Breach[] = [];

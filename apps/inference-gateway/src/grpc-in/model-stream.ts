@@ -3,7 +3,7 @@
 import type { handleBidiStreamingCall, ServerDuplexStream } from '@grpc/grpc-js';
 import type { ModelInferRequest, ModelInferResponse, ModelStreamInferResponse } from '@headrace/contracts/inference';
 import { statusOf } from '@headrace/grpc';
-import { readMessage, type TensorRequest } from '../open-inference/tensor-request';
+import { parameterOf, readMessage, type TensorRequest } from '../open-inference/tensor-request';
 import type { InferTensors, TensorAnswer, TensorCall, TensorObserver } from '../use-cases/infer-tensors';
 import { responseTo } from './response';
 
@@ -82,6 +82,10 @@ class StreamedCall implements TensorCall {
     this.version = message.modelVersion;
   }
 
+  parameter(name: string): string | undefined {
+    return parameterOf(this.message, name);
+  }
+
   request(): TensorRequest {
     return readMessage(this.message);
   }
@@ -105,6 +109,9 @@ class StreamedCall implements TensorCall {
   /** One answer for each request, so each is the final one: what clients of decoupled models wait for. */
   private send(errorMessage: string, response: ModelInferResponse): void {
     const final = { triton_final_response: { parameterChoice: { $case: 'boolParam' as const, value: true } } };
-    this.stream.send({ errorMessage, inferResponse: { ...response, parameters: final } });
+    this.stream.send({
+      errorMessage,
+      inferResponse: { ...response, parameters: { ...response.parameters, ...final } },
+    });
   }
 }

@@ -9,7 +9,7 @@ import {
   type ModelInferResponse,
 } from '@headrace/contracts/inference';
 import { grpcService, statusOf, type Access, type GrpcService } from '@headrace/grpc';
-import { readMessage, type TensorRequest } from '../open-inference/tensor-request';
+import { parameterOf, readMessage, type TensorRequest } from '../open-inference/tensor-request';
 import type { DescribeModels } from '../use-cases/describe-models';
 import type { InferTensors, TensorAnswer, TensorCall, TensorObserver } from '../use-cases/infer-tensors';
 import { streamInfer } from './model-stream';
@@ -82,6 +82,10 @@ class UnaryCall implements TensorCall {
     this.version = this.message.modelVersion;
     const deadline = caller.getDeadline();
     this.deadlineMs = deadline === Infinity ? Infinity : performance.now() + Number(deadline) - Date.now();
+  }
+
+  parameter(name: string): string | undefined {
+    return parameterOf(this.message, name);
   }
 
   request(): TensorRequest {

@@ -1,6 +1,16 @@
-import type { ModelInferRequest, ModelInferResponse } from '@headrace/contracts/inference';
+import type { InferParameter, ModelInferRequest, ModelInferResponse } from '@headrace/contracts/inference';
+import type { Breach } from '../domain/guardrails';
+import { guardrailNotes } from '../open-inference/guardrail-notes';
 import { encodeOutputs } from '../open-inference/write-outputs';
 import type { TensorAnswer } from '../use-cases/infer-tensors';
+
+function guardrailParameters(guardrails: readonly Breach[]): Record<string, InferParameter> {
+  const parameters: Record<string, InferParameter> = {};
+  for (const [name, value] of guardrailNotes(guardrails)) {
+    parameters[name] = { parameterChoice: { $case: 'stringParam', value } };
+  }
+  return parameters;
+}
 
 /** The answer comes as the request came: raw or typed. */
 export function responseTo(request: ModelInferRequest, answer: TensorAnswer): ModelInferResponse {
@@ -10,7 +20,7 @@ export function responseTo(request: ModelInferRequest, answer: TensorAnswer): Mo
     modelName: answer.endpoint,
     modelVersion: String(answer.version),
     id: request.id,
-    parameters: {},
+    parameters: guardrailParameters(answer.guardrails),
     outputs,
     rawOutputContents,
   };

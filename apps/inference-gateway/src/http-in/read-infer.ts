@@ -11,6 +11,8 @@ import {
 
 export interface RestInference {
   readonly id: string;
+  /** Of the request. */
+  readonly parameters: Readonly<Record<string, unknown>>;
   readonly request: TensorRequest;
   /** Whether an output is to come as binary data. */
   isBinary(output: string): boolean;
@@ -41,6 +43,7 @@ export function readInfer(body: Buffer, jsonBytes: number | undefined): RestInfe
   );
   return {
     id: message['id'] === undefined ? '' : textOf(message, 'id', 'the request'),
+    parameters,
     request: { inputs, outputs: listOf(message, 'outputs').map((output) => (output as { name: string }).name) },
     isBinary: (output) => asked.get(output) ?? byDefault,
   };

@@ -18,6 +18,8 @@ const quiet: TensorObserver = {
   refused: () => undefined,
   canaryFailed: () => undefined,
   versionFailed: () => undefined,
+  guarded: () => undefined,
+  versionAsked: () => undefined,
 };
 
 const servers: RestServer[] = [];

@@ -219,6 +219,12 @@ class RestCall implements TensorCall {
     private readonly refuse: (error: unknown) => void,
   ) {}
 
+  parameter(name: string): string | undefined {
+    const { parameters } = this.asked;
+    const value = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+  }
+
   request(): TensorRequest {
     return this.asked.request;
   }

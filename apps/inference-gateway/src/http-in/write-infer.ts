@@ -1,4 +1,5 @@
 // The answer to `…/infer`: JSON, and behind it the outputs that were asked for as binary data.
+import { guardrailNotes } from '../open-inference/guardrail-notes';
 import { halfValue } from '../open-inference/half';
 import { outputOf, rawContents } from '../open-inference/write-outputs';
 import { isStrings, type Datatype, type TensorData } from '../models/tensors';
@@ -28,7 +29,10 @@ export function writeInfer(answer: TensorAnswer, id: string, isBinary: (output: 
   }
   const named = id === '' ? '' : `"id":${JSON.stringify(id)},`;
   const model = `"model_name":${JSON.stringify(answer.endpoint)},"model_version":"${answer.version}"`;
-  return { json: `{${named}${model},"outputs":[${outputs.join(',')}]}`, binary: any ? binary : undefined };
+  const notes = guardrailNotes(answer.guardrails);
+  const parameters = notes.length === 0 ? '' : `"parameters":${JSON.stringify(Object.fromEntries(notes))},`;
+  const json = `{${named}${model},${parameters}"outputs":[${outputs.join(',')}]}`;
+  return { json, binary: any ? binary : undefined };
 }
 
 /** Numbers of 64 bits have all their digits. What JSON has no number for: null for NaN, "Infinity" and "-Infinity". */

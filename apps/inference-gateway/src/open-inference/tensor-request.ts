@@ -49,6 +49,12 @@ export function readMessage(request: ModelInferRequest): TensorRequest {
   };
 }
 
+/** A parameter of the request as text; undefined: it has none of this name. */
+export function parameterOf({ parameters }: ModelInferRequest, name: string): string | undefined {
+  const choice = Object.hasOwn(parameters, name) ? parameters[name]?.parameterChoice : undefined;
+  return choice === undefined ? undefined : String(choice.value);
+}
+
 /** What would change the answer and is not done. Hints (priority, timeout, binary_data_size …) are left alone. */
 const REFUSED_PARAMETERS: Readonly<Record<string, string>> = {
   shared_memory_region: 'shared memory is not offered, send the tensor in the request',

@@ -3,6 +3,7 @@ import { formatTime } from '@headrace/event-time';
 import { applyDefinitions, DefinitionFaults, describeApplied, loadDefinitions, waitUntilReady } from './commands/apply';
 import { positiveNumber } from './commands/arguments';
 import { addDlqCommands } from './commands/dlq';
+import { addDriftCommand } from './commands/drift';
 import { addLabelCommands } from './commands/label';
 import { addLogCommands } from './commands/log-commands';
 import { describeWindow } from './commands/monitor';
@@ -241,6 +242,8 @@ addRolloutCommand(program, withClients);
 addScoreCommands(program, withClients);
 
 addStatusCommand(program, withClients);
+
+addDriftCommand(program, withClients);
 
 program
   .command('monitor <name>')

@@ -14,7 +14,7 @@ export {
   withoutZeros,
   type ClosedAt,
 } from './distances/bins';
-export { energyDistance, normedWasserstein, wasserstein } from './distances/samples';
+export { energyDistance, normedWasserstein, wasserstein, wassersteinOfSorted } from './distances/samples';
 export { hellinger, jensenShannon, kullbackLeibler, largestDifference, psi, totalVariation } from './distances/shares';
 export {
   estimateCbpe,
@@ -33,6 +33,7 @@ export { chiSquareSurvival, gammaP, gammaQ, logGamma } from './numerics/gamma';
 export { kolmogorovSurvival } from './numerics/kolmogorov';
 export { normalCdf, normalQuantile, normalSurvival } from './numerics/normal';
 export { Random } from './numerics/random';
+export { sortNumbers } from './numerics/sort';
 export {
   auc,
   aucInterval,
@@ -54,7 +55,7 @@ export { bootstrapInterval, proportionInterval, type Interval } from './performa
 export { allMeasures, type MeasuresOptions } from './performance/measures';
 export { meanAbsolutePercentageError, rSquared } from './performance/regression';
 export { bySlice } from './performance/slices';
-export { mean, present } from './samples';
+export { eachValue, mean, present } from './samples';
 export { Adwin, type AdwinOptions, type AdwinState } from './sequential/adwin';
 export { Ddm, type DdmOptions, type DdmState } from './sequential/ddm';
 export type { Detector, Verdict } from './sequential/detector';

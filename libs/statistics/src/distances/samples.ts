@@ -1,5 +1,5 @@
 // Distances of two samples of numbers, without bins. NaN is left out; NaN when a side is empty.
-import { eachValue, sorted } from '../samples';
+import { sorted } from '../samples';
 
 /**
  * First Wasserstein (earth mover's) distance ∫ |F_a − F_b|, in the unit of the values, as
@@ -21,6 +21,11 @@ export function normedWasserstein(
   return wasserstein(reference, current) / Math.max(referenceStd, 0.001);
 }
 
+/** `wasserstein` of values that are sorted already and hold no NaN: large samples are ordered once for all that is asked of them. */
+export function wassersteinOfSorted(a: Float64Array, b: Float64Array): number {
+  return integralOfSorted(a, b, Math.abs);
+}
+
 /** √(2 ∫ (F_a − F_b)²), the energy distance as scipy.stats.energy_distance and Evidently's "ed" (Székely & Rizzo 2013). */
 export function energyDistance(a: readonly number[], b: readonly number[]): number {
   return Math.sqrt(2 * integral(a, b, (difference) => difference * difference));
@@ -28,15 +33,21 @@ export function energyDistance(a: readonly number[], b: readonly number[]): numb
 
 /** ∫ term(F_a(x) − F_b(x)) dx. */
 function integral(a: readonly number[], b: readonly number[], term: (difference: number) => number): number {
-  const [left, right] = [sorted(a), sorted(b)];
-  if (left.length === 0 || right.length === 0) return Number.NaN;
+  return integralOfSorted(sorted(a), sorted(b), term);
+}
+
+function integralOfSorted(a: Float64Array, b: Float64Array, term: (difference: number) => number): number {
+  const [n, m] = [a.length, b.length];
+  if (n === 0 || m === 0) return Number.NaN;
   let [i, j, area] = [0, 0, 0];
-  let before: number | undefined;
-  eachValue(left, right, (x, inA, inB) => {
-    if (before !== undefined) area += term(i / left.length - j / right.length) * (x - before);
-    i += inA;
-    j += inB;
+  let before = Math.min(a[0] ?? 0, b[0] ?? 0);
+  // As eachValue, but for calls: this runs over millions of values.
+  while (i < n || j < m) {
+    const x = i < n && (j === m || (a[i] ?? 0) <= (b[j] ?? 0)) ? (a[i] ?? 0) : (b[j] ?? 0);
+    if (x !== before) area += term(i / n - j / m) * (x - before);
+    while (i < n && a[i] === x) i += 1;
+    while (j < m && b[j] === x) j += 1;
     before = x;
-  });
+  }
   return area;
 }

@@ -16,7 +16,12 @@ export async function runCandidates(live, count, { daySeconds, say }) {
       const bad = await judged(live, await training);
       // The next one is trained while this one's canary runs.
       if (number < count) training = train(live, number + 1);
-      const candidate = { version: bad.version, waived: bad.state === 'refused', outcome: 'undecided' };
+      const candidate = {
+        version: bad.version,
+        model: bad.modelArtifact?.digest,
+        waived: bad.state === 'refused',
+        outcome: 'undecided',
+      };
       candidates.push(candidate);
       if (candidate.waived) {
         await live.call(
@@ -83,6 +88,9 @@ export function faultsOfCandidates({ candidates, report }, count) {
   const faults = [];
   const rolledBack = candidates.filter(({ outcome }) => outcome === 'rolled_back').length;
   if (rolledBack !== count) faults.push(`bad candidates: only ${rolledBack} of ${count} were rolled back`);
+  const models = new Set(candidates.map(({ model }) => model)).size;
+  if (models !== candidates.length)
+    faults.push(`bad candidates: ${candidates.length} versions are only ${models} models`);
   if (report.failed > 0) faults.push(`bad candidates: ${report.failed} requests failed (${report.firstFailure})`);
   return faults;
 }

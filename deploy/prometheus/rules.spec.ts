@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { exposedMetrics, metricsIn } from '../exposed-metrics';
+import { dashboards } from '../grafana/src/dashboards';
 import { serviceLevelRules, serviceLevelTests } from './src/rules';
 
 const repository = resolve(__dirname, '../..');
@@ -23,7 +24,13 @@ const Alert = z.strictObject({
     /** Of AlertRaised and AlertResolved, where monitoring says the same by events. */
     alert_id: z.string().optional(),
   }),
-  annotations: z.strictObject({ summary: z.string(), description: z.string(), runbook_url: z.string() }),
+  annotations: z.strictObject({
+    summary: z.string(),
+    description: z.string(),
+    runbook_url: z.string(),
+    /** Path in Grafana of the panel that shows it. */
+    dashboard: z.string(),
+  }),
 });
 const Recording = z.strictObject({ record: z.string().regex(/^headrace:[a-z_]+:[a-z0-9_]+$/), expr: z.string() });
 const Rules = z.strictObject({
@@ -35,6 +42,14 @@ const Tests = z.object({
   ),
 });
 
+const Dashboard = z.object({
+  uid: z.string(),
+  panels: z.array(
+    z.object({ id: z.int(), title: z.string(), targets: z.array(z.object({ expr: z.string() })).optional() }),
+  ),
+  templating: z.object({ list: z.array(z.object({ name: z.string() })) }),
+});
+
 const rules = yamlFiles('rules').flatMap((file) =>
   Rules.parse(parse(readFileSync(file, 'utf8'))).groups.flatMap((group) => group.rules),
 );
@@ -43,6 +58,22 @@ const recordings = rules.flatMap((rule) => ('record' in rule ? [rule] : []));
 const tried = yamlFiles('tests').flatMap((file) =>
   Tests.parse(parse(readFileSync(file, 'utf8'))).tests.flatMap((test) => test.alert_rule_test),
 );
+
+const made = Object.values(dashboards).map((make) => Dashboard.parse(JSON.parse(JSON.stringify(make()))));
+
+/** With what is recorded written out. */
+function withRecordings(expr: string): string {
+  return expr.replaceAll(/headrace:[a-z0-9_:]+/g, (name) => {
+    const recording = recordings.find(({ record }) => record === name);
+    return recording ? withRecordings(recording.expr) : name;
+  });
+}
+
+/** Metrics that an expression rests on, `up` as well. */
+function namesIn(expr: string): string[] {
+  const written = withRecordings(expr);
+  return [...metricsIn(written), ...(/\bup\{/.test(written) ? ['up'] : [])];
+}
 
 describe('alerts', () => {
   it.each(alerts)('$alert has a runbook that says what it means, what was done and what to do', ({ annotations }) => {
@@ -58,6 +89,22 @@ describe('alerts', () => {
       'How to mend it',
       'How to know that it is over',
     ]);
+  });
+
+  it.each(alerts)('$alert leads to a panel that shows what it rests on', ({ expr, annotations }) => {
+    const [, uid, panelId, variables = ''] =
+      /^\/d\/([a-z-]+)\?viewPanel=(\d+)((?:&var-[a-z]+=\{\{ \$labels\.[a-z]+ \}\})*)$/.exec(annotations.dashboard) ??
+      [];
+    const dashboard = made.find((one) => one.uid === uid);
+    const panel = dashboard?.panels.find(({ id }) => id === Number(panelId));
+    expect({ uid, panel: panel?.title }).toEqual({ uid: dashboard?.uid, panel: expect.any(String) });
+    const shown = new Set(panel?.targets?.flatMap((target) => namesIn(target.expr)));
+    expect(namesIn(expr).filter((name) => shown.has(name))).not.toEqual([]);
+    for (const [, variable = '', label] of variables.matchAll(/var-([a-z]+)=\{\{ \$labels\.([a-z]+)/g)) {
+      expect(dashboard?.templating.list.map(({ name }) => name)).toContain(variable);
+      expect(label).toBe(variable);
+      expect(withRecordings(expr)).toContain(variable);
+    }
   });
 
   it.each(alerts)('$alert is tried firing and not firing', ({ alert }) => {

@@ -89,6 +89,20 @@ const flow = () => [
       },
     ],
   }).height(8),
+  timeSeries({
+    title: 'Windows that wait',
+    description:
+      'How long the oldest window waits for its judgement although all of it is known. Promised: not above 5 minutes for 99 % of the time. Runbook: slo-windows-in-time.',
+    unit: Seconds,
+    width: 24,
+    min: 0,
+    queries: [
+      {
+        expr: `max by (monitor) (headrace_monitoring_evaluation_overdue_seconds{${MONITOR}})`,
+        legend: '{{monitor}}',
+      },
+    ],
+  }),
 ];
 
 const pace = () => [

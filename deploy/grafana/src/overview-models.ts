@@ -349,6 +349,10 @@ export const quality = () => [
         expr: `sum(headrace_monitoring_rollout_verdicts_total{${ENDPOINT},verdict="roll_back"}) or vector(0)`,
         legend: 'roll back',
       },
+      {
+        expr: `sum(headrace_monitoring_rollout_verdicts_total{${ENDPOINT},verdict="inconclusive"}) or vector(0)`,
+        legend: 'no requests',
+      },
     ],
   }).height(8),
 ];

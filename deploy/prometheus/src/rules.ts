@@ -21,13 +21,15 @@ function alertsOf(level: ServiceLevel): object[] {
 }
 
 function annotationsOf(level: ServiceLevel, suffix: string, labels?: Readonly<Record<string, string>>) {
-  const subject = level.by.map((label) => labels?.[label] ?? `{{ $labels.${label} }}`).join(', ');
+  const valueOf = (label: string): string => labels?.[label] ?? `{{ $labels.${label} }}`;
+  const subject = level.by.map(valueOf).join(', ');
   const speed =
     suffix === 'BurnsFast' ? 'is broken so fast that days of it are used up in hours' : 'is being broken slowly';
   return {
     summary: `${subject}: a service level ${speed}`,
     description: `Promised: ${level.promise}. ${level.description}`,
     runbook_url: `docs/runbooks/${level.runbook}.md`,
+    dashboard: level.panel + level.by.map((label) => `&var-${label}=${valueOf(label)}`).join(''),
   };
 }
 

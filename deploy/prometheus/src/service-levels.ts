@@ -20,6 +20,8 @@ export interface ServiceLevel {
   readonly description: string;
   /** Page of docs/runbooks. */
   readonly runbook: string;
+  /** Panel that shows it: path in Grafana, without variables. */
+  readonly panel: string;
   /** How the tests make a share of errors: series that rise (or stand) so in one step. */
   readonly tried: (share: number) => readonly { readonly series: string; readonly values: string }[];
   readonly triedLabels: Readonly<Record<string, string>>;
@@ -62,6 +64,7 @@ export const serviceLevels: readonly ServiceLevel[] = [
       ` / sum by (endpoint) (rate(headrace_gateway_requests_total[${window}]))`,
     description: 'Wrong requests of callers do not count; answers by the declared fallback count as answered.',
     runbook: 'slo-predict-availability',
+    panel: '/d/headrace-endpoint?viewPanel=820849',
     tried: (share) => [
       {
         series: 'headrace_gateway_requests_total{endpoint="fraud",code="OK"}',
@@ -83,6 +86,7 @@ export const serviceLevels: readonly ServiceLevel[] = [
     errors: (window) => slowerThan('headrace_gateway_request_duration_seconds', '0.1', '', ['endpoint'], window),
     description: 'From the decoded request to the answer, waiting for features included.',
     runbook: 'slo-predict-latency',
+    panel: '/d/headrace-endpoint?viewPanel=524576',
     tried: (share) => histogramSeries('headrace_gateway_request_duration_seconds', 'endpoint="fraud"', '0.1', share),
     triedLabels: { endpoint: 'fraud' },
   },
@@ -96,6 +100,7 @@ export const serviceLevels: readonly ServiceLevel[] = [
       slowerThan('headrace_messaging_event_age_seconds', '10', 'type=~"headrace[.].*"', ['group'], window),
     description: 'From the time at which a service said something to the commit of what another made of it.',
     runbook: 'slo-events-in-time',
+    panel: '/d/headrace-events?viewPanel=807657',
     tried: (share) =>
       histogramSeries(
         'headrace_messaging_event_age_seconds',
@@ -118,6 +123,7 @@ export const serviceLevels: readonly ServiceLevel[] = [
     errors: (window) => `avg_over_time(headrace:windows_in_time:overdue[${window}])`,
     description: 'Event time has passed the end of the window, so that everything is known; yet drift is not decided.',
     runbook: 'slo-windows-in-time',
+    panel: '/d/headrace-model-health?viewPanel=635430',
     tried: (share) => [
       {
         series: 'headrace_monitoring_evaluation_overdue_seconds{monitor="orders"}',

@@ -1,7 +1,8 @@
-// npm run bench -- healing [--only control,candidates,label-only,abrupt,gradual,recurring,natural] [--candidates 20] [--day-seconds 2]
+// npm run bench -- healing [--only control,candidates,label-only,abrupt,gradual,recurring,natural] [--candidates 20] [--day-seconds N]
 //
 // The loop unattended: real Kafka, Postgres and services; nobody acts but to bring in bad candidates on purpose. Streams of
-// the example "parcels" change in a known way; "natural" are the real flights as they were. Prints what the loop did.
+// the example "parcels" change in a known way; "natural" are the real flights as they were. A day of a stream takes so many wall
+// seconds that the first training lasted three days of it, or --day-seconds. Prints what the loop did.
 // Exit code 1: a promise was broken. Promised are: no retraining on a stationary stream; each known change is detected and
 // recovered from; each bad candidate is rolled back; no request fails. Of "natural" only the last is promised.
 import { cpus, release, totalmem } from 'node:os';
@@ -17,16 +18,16 @@ const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: KINDS.join(',') },
     candidates: { type: 'string', default: '20' },
-    'day-seconds': { type: 'string', default: '2' },
+    'day-seconds': { type: 'string' },
   },
 });
 const only = options.only.split(',');
 const unknown = only.find((kind) => !KINDS.includes(kind));
 const count = Number(options.candidates);
-const daySeconds = Number(options['day-seconds']);
+const daySeconds = options['day-seconds'] === undefined ? undefined : Number(options['day-seconds']);
 if (unknown !== undefined) stopWith(`--only: there is no "${unknown}", only ${KINDS.join(', ')}`);
 if (!Number.isInteger(count) || count < 1 || count > 100) stopWith('--candidates: expected a whole number, 1 to 100');
-if (!(daySeconds >= 0.5 && daySeconds <= 60)) stopWith('--day-seconds: expected 0.5 to 60');
+if (daySeconds !== undefined && !(daySeconds >= 0.5 && daySeconds <= 60)) stopWith('--day-seconds: expected 0.5 to 60');
 
 function stopWith(message) {
   console.error(message);
@@ -47,7 +48,10 @@ const byDrift = ({ drift, performance: worse, estimate, concept }) => {
 
 function rowsOf(result) {
   const { drift, turns, retrainings } = result;
-  if (drift === 'none') return [['control', `${result.detections} signals`, '–', '–', '–', '–', byDrift(retrainings)]];
+  if (drift === 'none')
+    return [
+      [`control (${result.windows} windows)`, `${result.detections} signals`, '–', '–', '–', '–', byDrift(retrainings)],
+    ];
   return turns.map((turn, index) => [
     turns.length === 1 ? drift : `${drift}, change ${index + 1}`,
     days(turn.detectedDays),
@@ -133,7 +137,7 @@ try {
 }
 if (!interrupted.signal.aborted || rows.length + after.length > 0) {
   console.log(
-    `\n${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}; a day of the streams in ${daySeconds} s`,
+    `\n${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}`,
   );
   if (rows.length > 0) print(rows);
   for (const tell of after) tell();

@@ -3,12 +3,13 @@ import { definitionsOf, HISTORY_DAYS, Traffic, untilServes } from '../../tools/l
 import { isQuiet, lookAt } from './loop.mjs';
 
 const NAME = 'parcels-candidates';
+const DAY_SECONDS = 2;
 const VERDICT_MS = 180_000;
 
 export async function runCandidates(live, count, { daySeconds, say }) {
   await live.apply(await definitionsOf(live, NAME));
   await untilServes(live, NAME, {}, say);
-  const traffic = new Traffic(live, { name: NAME, 'from-day': HISTORY_DAYS, 'day-seconds': daySeconds });
+  const traffic = new Traffic(live, { name: NAME, 'from-day': HISTORY_DAYS, 'day-seconds': daySeconds ?? DAY_SECONDS });
   const candidates = [];
   try {
     let training = train(live, 1);

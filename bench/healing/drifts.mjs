@@ -6,17 +6,25 @@ import { isQuiet, lookAt, performanceWindows, retrainings } from './loop.mjs';
 /** The stream runs on for so many days before it changes, and after. */
 const BEFORE_DAYS = 4;
 const AFTER_DAYS = 24;
+/** Three turns: the changed world comes, goes and comes again. */
+const RECURRING_AFTER_DAYS = 48;
+/** A training may last so many days of the stream. */
+const TRAINING_DAYS = 3;
+const LEAST_DAY_SECONDS = 1.5;
 const SETTLE_MS = 60_000;
 const CHANGE_DAY = HISTORY_DAYS + BEFORE_DAYS;
 
-export async function runDrift(live, drift, { daySeconds, say }) {
+export async function runDrift(live, drift, { daySeconds: wanted, say }) {
   const name = drift === 'none' ? 'parcels-control' : `parcels-${drift}`;
   await live.apply(await definitionsOf(live, name));
   const world = { drift, 'change-day': CHANGE_DAY };
-  await untilServes(live, name, world, say);
-  const untilDay = CHANGE_DAY + AFTER_DAYS;
+  const trainingSeconds = await untilServes(live, name, world, say);
+  // A slow machine takes longer to train; the world must not be over by then.
+  const daySeconds = wanted ?? Math.max(LEAST_DAY_SECONDS, trainingSeconds / TRAINING_DAYS);
+  const afterDays = afterDaysOf(drift);
+  const untilDay = CHANGE_DAY + afterDays;
   say(
-    `${name}: ${BEFORE_DAYS} days, then ${drift === 'none' ? 'no' : drift} change and ${AFTER_DAYS} more, ${daySeconds} s each`,
+    `${name}: ${BEFORE_DAYS} days, then ${drift === 'none' ? 'no' : drift} change and ${afterDays} more, ${daySeconds.toFixed(1)} s each`,
   );
   const traffic = new Traffic(live, {
     name,
@@ -44,7 +52,7 @@ export async function runDrift(live, drift, { daySeconds, say }) {
         tell(await lookAt(live, name));
         return traffic.ended ? traffic.done : undefined;
       },
-      600_000 + AFTER_DAYS * daySeconds * 3_000,
+      600_000 + afterDays * daySeconds * 3_000,
       500,
     );
     // Without further requests a canary stays undecided: only trainings and verdicts on their way are waited for.
@@ -60,17 +68,21 @@ export async function runDrift(live, drift, { daySeconds, say }) {
         SETTLE_MS,
       )
       .catch(() => lookAt(live, name));
-    return { name, drift, report, ...judge(state, drift, traffic) };
+    return { name, drift, daySeconds, report, ...judge(state, drift, traffic) };
   } finally {
     await traffic.stop();
   }
+}
+
+function afterDaysOf(drift) {
+  return drift === 'recurring' ? RECURRING_AFTER_DAYS : AFTER_DAYS;
 }
 
 /** Each change with what followed until the next one, in days of event time since it. */
 function judge(state, drift, traffic) {
   const reached = (at) => traffic.eventTimeAt(at);
   const windows = performanceWindows(state);
-  const starts = turnsOf(drift, AFTER_DAYS).map((days) => timeOfDay(CHANGE_DAY + days));
+  const starts = turnsOf(drift, afterDaysOf(drift)).map((days) => timeOfDay(CHANGE_DAY + days));
   const turns = starts.map((from, index) => {
     const until = starts[index + 1] ?? Infinity;
     const days = (time) => (time === undefined ? undefined : (time - from) / DAY_MS);
@@ -95,7 +107,7 @@ function judge(state, drift, traffic) {
       retrainedDays: days(registered && reached(registered.at)),
       promotedDays: days(promotions[0] && reached(promotions[0].at)),
       promotedSeconds: wall(promotions[0]),
-      recoveredDays: recovered ? days(lastBad?.end ?? from) : undefined,
+      recoveredDays: recovered ? Math.max(days(lastBad?.end ?? from), days(reached(promotions[0].at))) : undefined,
       brier: [worst(mine), mine.at(-1)?.brier],
     };
   });

@@ -7,28 +7,35 @@ const HOUR_MS = 3_600_000;
 const DEPOTS = ['antwerp', 'bremen', 'cadiz', 'dover', 'essen', 'faro'];
 /** Days that a gradual change takes, and that a recurring world lasts. */
 const GRADUAL_DAYS = 8;
-const RECURRING_DAYS = 10;
+const RECURRING_DAYS = 16;
 /** A parcel is delivered (or found late) so long after it was sent: less than a day, so that two days make all deliveries of one. */
 const UNDERWAY_HOURS = [6, 18];
 
 /** Share of a drift's changed world, in days since the change (not before 0), and what is different there. */
 export const DRIFTS = {
-  none: { share: () => 0, inputs: false, relation: false },
+  none: { share: () => 0, relation: false },
   /** From one parcel to the next: parcels are other ones, and what makes them late is different. */
-  abrupt: { share: () => 1, inputs: true, relation: true },
+  abrupt: { share: () => 1, inputs: 'shorter', relation: true },
   /** More and more parcels belong to the changed world. */
-  gradual: { share: (days) => Math.min(1, days / GRADUAL_DAYS), inputs: true, relation: true },
+  gradual: { share: (days) => Math.min(1, days / GRADUAL_DAYS), inputs: 'shorter', relation: true },
   /** The changed world comes, goes and comes again. */
-  recurring: { share: (days) => (Math.floor(days / RECURRING_DAYS) % 2 === 0 ? 1 : 0), inputs: true, relation: true },
+  recurring: {
+    share: (days) => (Math.floor(days / RECURRING_DAYS) % 2 === 0 ? 1 : 0),
+    inputs: 'shorter',
+    relation: true,
+  },
   /** The same parcels as before, but other ones are late. */
-  'label-only': { share: () => 1, inputs: false, relation: true },
+  'label-only': { share: () => 1, relation: true },
+  /** Other parcels, of which it is harder to say; what makes them late is as before. */
+  'inputs-only': { share: () => 1, inputs: 'doubtful', relation: false },
 };
 
 /** Days since the change at which `drift` changes the world (again), within so many days. */
 export function turnsOf(drift, days) {
   if (drift === 'none') return [];
   if (drift !== 'recurring') return [0];
-  return Array.from({ length: Math.ceil(days / RECURRING_DAYS) }, (_, turn) => turn * RECURRING_DAYS);
+  // A turn needs all its days: what comes of it is seen at their end.
+  return Array.from({ length: Math.floor(days / RECURRING_DAYS) }, (_, turn) => turn * RECURRING_DAYS);
 }
 
 export function timeOfDay(day) {
@@ -50,16 +57,23 @@ function rounded(value) {
   return Math.round(value * 100) / 100;
 }
 
+/** Miles: most ways are as likely as others, or shorter ones likelier, or all such that parcels come late as often as not. */
+function distanceOf(inputs, chance) {
+  if (inputs === 'shorter') return 20 + 980 * chance ** 2.5;
+  if (inputs === 'doubtful') return 540 + 120 * chance;
+  return 20 + 980 * chance;
+}
+
 function parcelOf(number, { drift, changeDay, seed }) {
   const next = random(Math.imul(seed, 1_000_003) + number);
   const day = number / PARCELS_A_DAY;
   const world = DRIFTS[drift];
   const changed = day >= changeDay && next() < world.share(day - changeDay);
-  const moved = changed && world.inputs;
+  const inputs = changed ? world.inputs : undefined;
   const depot = DEPOTS[Math.floor(next() * DEPOTS.length)];
-  const distance = rounded(20 + 980 * (moved ? next() ** 2.5 : next()));
-  const weight = rounded(0.1 + 19.9 * next() ** 2 * (moved ? 0.6 : 1));
-  const express = next() < (moved ? 0.5 : 0.2);
+  const distance = rounded(distanceOf(inputs, next()));
+  const weight = rounded(0.1 + 19.9 * next() ** 2 * (inputs === 'shorter' ? 0.6 : 1));
+  const express = next() < (inputs === 'shorter' ? 0.5 : 0.2);
   // Long ways and heavy parcels come late, express ones do not. In the changed world short ways do: their depot is another.
   const way = (distance - 500) / 280;
   const short = changed && world.relation && distance < 400 ? 4.5 : 0;

@@ -76,21 +76,22 @@ export class Traffic {
   }
 }
 
-/** History is published, the first version is trained on it and serves. */
+/** History is published, the first version is trained on it and serves. Resolves with the seconds that its training took. */
 export async function untilServes(live, name, options = {}, say = () => undefined) {
   const history = new Traffic(live, { name, ask: false, 'until-day': HISTORY_DAYS, ...options });
   try {
     await history.done;
-    await live.until(`version 1 of ${name} serves`, async () => {
+    const seconds = await live.until(`version 1 of ${name} serves`, async () => {
       const { runs } = await live.call('training', 'listRuns', { plan: name });
       const failed = runs.find(({ state }) => state === 'failed');
       if (failed) throw new Error(`the first training of ${name} failed: ${failed.error}`);
       const endpoint = await live.call('registry', 'getEndpoint', { endpoint: name });
       if (!endpoint.desired?.versions.some(({ version }) => version === 1)) return undefined;
-      // The gateway has it when it answers: it follows the registry by an event.
-      return true;
+      const [run] = runs.filter(({ finishedAtMicros }) => finishedAtMicros > 0);
+      return run && (run.finishedAtMicros - run.requestedAtMicros) / 1e6;
     });
-    say(`${name}: version 1 serves`);
+    say(`${name}: version 1 serves, its training took ${seconds.toFixed(1)} s`);
+    return seconds;
   } finally {
     await history.stop();
   }

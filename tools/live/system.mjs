@@ -17,7 +17,7 @@ const POLL_MS = 250;
 export class Interrupted extends Error {}
 
 export class LiveSystem {
-  static async start({ name, say, signal, logLevel = 'warn' }) {
+  static async start({ name, say, signal, ...rest }) {
     const directory = join(repository, '.headrace', name);
     // Every run begins empty: what it shows must come from this run.
     await rm(directory, { recursive: true, force: true });
@@ -28,9 +28,11 @@ export class LiveSystem {
       docker: false,
       kafkaBrokers: process.env.KAFKA_BROKERS,
       databaseUrl: process.env.DATABASE_URL,
-      logLevel: process.env.LOG_LEVEL ?? logLevel,
+      logLevel: process.env.LOG_LEVEL ?? 'warn',
       telemetry: telemetryOf(process.env),
       signal,
+      // What a script wants otherwise, such as dependencies that it can stop.
+      ...rest,
     });
     return new LiveSystem(system, directory, signal);
   }

@@ -11,6 +11,7 @@ await runScript(async () => {
   const code = await runChild(join(programs, 'buf'), ['generate'], { environment });
   if (code !== 0) return code;
   for (const script of [
+    'generate-serializers.mjs',
     'generate-descriptors.mjs',
     'generate-docs.mjs',
     'generate-asyncapi.mjs',

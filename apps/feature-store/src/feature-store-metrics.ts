@@ -26,7 +26,7 @@ export const watermarkSeconds = new Gauge({
 
 export const cachedRecords = new Gauge({
   name: 'headrace_feature_store_cached_records',
-  help: 'Final records kept in memory for online reads',
+  help: 'Records kept in memory for online reads',
   labelNames: ['view'],
 });
 

@@ -8,7 +8,7 @@ export const featureStoreConfig = defineConfig('feature-store', {
   ONLINE_MAX_WAIT_MS: z.coerce.number().int().min(0).max(60_000).default(2_000),
   /** Connections for online reads, besides the pool of handlers. */
   ONLINE_POOL_SIZE: z.coerce.number().int().min(1).max(50).default(4),
-  /** Final records of one view that are kept in memory for online reads, about 150 bytes each. */
+  /** Records of one view that are kept in memory for online reads, about 150 bytes each. */
   ONLINE_CACHE_RECORDS: z.coerce.number().int().min(0).max(50_000_000).default(500_000),
   /** Memory that one training-set join may take before it spills to disk, as DuckDB writes it. */
   JOIN_MEMORY_LIMIT: z

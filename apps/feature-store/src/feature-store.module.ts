@@ -16,6 +16,7 @@ import { CreateFeatureStore1765000000000 } from './database/migrations/176500000
 import { FinalRecords1765000000001 } from './database/migrations/1765000000001-final-records';
 import { ReuseTrainingSets1765000000002 } from './database/migrations/1765000000002-reuse-training-sets';
 import { ScoringJobs1765000000003 } from './database/migrations/1765000000003-scoring-jobs';
+import { FollowTheTail1765000000004 } from './database/migrations/1765000000004-follow-the-tail';
 import { faultsOfView } from './domain/feature-view';
 import { DataHandler } from './events-in/data.handler';
 import { ScoringHandler } from './events-in/scoring.handler';
@@ -42,6 +43,7 @@ const migrations = [
   FinalRecords1765000000001,
   ReuseTrainingSets1765000000002,
   ScoringJobs1765000000003,
+  FollowTheTail1765000000004,
 ];
 const handlers = [DataHandler, TrainingHandler, ScoringHandler];
 const useCases = [

@@ -62,7 +62,7 @@ export class Workers implements OnApplicationBootstrap, BeforeApplicationShutdow
     const progress = await readProgress(this.source);
     for (const { id, view } of await this.views.ofIds(this.source, await servingVersions(this.source))) {
       const watermark = progress.get(view.stream)?.watermark;
-      if (watermark === undefined) continue;
+      if (watermark === undefined || watermark === -Infinity) continue;
       const before = watermark - view.retentionMicros - view.longestWindowMicros;
       while (await deleteRecords(this.source, id, before, PRUNE_ROWS));
     }

@@ -9,4 +9,5 @@ export {
   type EventDefinition,
   type TopicDefinition,
 } from './catalogue';
+export { encodeMessage } from './encode-message';
 export { DomainError, type DomainErrorKind } from './domain-error';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { topicOf, type EventDefinition } from '@headrace/contracts';
+import { encodeMessage, topicOf, type EventDefinition } from '@headrace/contracts';
 import type { EntityManager, QueryRunner } from 'typeorm';
 import { rows } from './database';
 import { encodeAttributes, follow, sourceOf } from './envelope';
@@ -108,9 +108,9 @@ export interface EncodedEvent {
 
 export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options: EncodeOptions): EncodedEvent {
   const key = options.key ?? definition.keyOf(data);
-  const encoded = definition.codec.encode(data).finish();
-  if (encoded.byteLength > MAX_VALUE_BYTES) {
-    throw new EventTooLarge(definition.type, key, encoded.byteLength, MAX_VALUE_BYTES);
+  const value = encodeMessage(definition.codec, data);
+  if (value.byteLength > MAX_VALUE_BYTES) {
+    throw new EventTooLarge(definition.type, key, value.byteLength, MAX_VALUE_BYTES);
   }
   const { id, cause, service, timeMicros, subject = key } = options;
   const traceparent = traceEvent(definition.type, options);
@@ -128,7 +128,7 @@ export function encodeEvent<T>(definition: EventDefinition<T>, data: T, options:
   return {
     key: Buffer.from(key, 'utf8'),
     headers,
-    value: Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength),
+    value,
     asCause: { eventId: id, correlationId, traceparent },
   };
 }

@@ -20,6 +20,8 @@ export type AccumulatorValue = bigint | number | null | undefined;
 
 export interface AccumulatorPlan {
   readonly columns: readonly AccumulatorColumn[];
+  /** Each length once, microseconds. */
+  readonly windows: readonly number[];
   /** Values of the features, in their order, from the values of the columns; NaN = missing. */
   readonly finish: (values: readonly AccumulatorValue[]) => number[];
 }
@@ -61,5 +63,6 @@ export function planAccumulators(features: readonly CompiledFeature[]): Accumula
       });
     };
   });
-  return { columns, finish: (values) => finishers.map((finish) => finish(values)) };
+  const windows = [...new Set(columns.map(({ windowMicros }) => windowMicros))];
+  return { columns, windows, finish: (values) => finishers.map((finish) => finish(values)) };
 }

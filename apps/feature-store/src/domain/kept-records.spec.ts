@@ -37,15 +37,34 @@ describe('windows over kept records', () => {
     const records = randomRecords(400, largest);
     const kept = keptOf(records);
     for (let at = -HOUR; at < 50 * HOUR; at += HOUR / 2) {
-      expect(foldWindows(plan, kept, at)).toEqual(features.map((feature) => featureAt(records, feature, 'A', at)));
+      expect(foldWindows(plan, kept, at).values).toEqual(
+        features.map((feature) => featureAt(records, feature, 'A', at)),
+      );
     }
   });
 
   it('take the end of the window in and leave its beginning out', () => {
     const record = { entity: 'A', eventTime: 10 * HOUR, knownTime: 10 * HOUR, inputs: [5n] };
     const counts = [10 * HOUR - 1, 10 * HOUR, 13 * HOUR - 1, 13 * HOUR].map(
-      (at) => foldWindows(plan, keptOf([record]), at)[features.findIndex(({ function: kind }) => kind === 'count')],
+      (at) =>
+        foldWindows(plan, keptOf([record]), at).values[features.findIndex(({ function: kind }) => kind === 'count')],
     );
     expect(counts).toEqual([0, 1, 1, 0]);
+  });
+
+  it('are the same up to the moment that they name, and other ones from then on', () => {
+    const records = randomRecords(60, 1_000);
+    const kept = keptOf(records);
+    const at = (moment: number): number[] => features.map((feature) => featureAt(records, feature, 'A', moment));
+    let changes = 0;
+    for (let moment = -HOUR; moment < 50 * HOUR; moment += HOUR / 4) {
+      const { values, from, until } = foldWindows(plan, kept, moment);
+      expect(from).toBe(moment);
+      if (until === Infinity) continue;
+      expect(at(until - 1)).toEqual(values);
+      if (!Object.is(JSON.stringify(at(until)), JSON.stringify(values))) changes += 1;
+    }
+    // A record without a value changes nothing when it comes.
+    expect(changes).toBeGreaterThan(100);
   });
 });

@@ -40,13 +40,37 @@ export function insertRecords(records: KeptRecord[], more: readonly KeptRecord[]
   }
 }
 
+export interface Fold {
+  readonly values: readonly number[];
+  readonly from: number;
+  /** Of the same records the values are the same as of every moment in [from, until). */
+  readonly until: number;
+}
+
 /**
  * Values of the plan's features as of a moment t: of the records with t − window < event time ≤ t and known time ≤ t.
  * Records sorted by event time.
  */
-export function foldWindows(plan: AccumulatorPlan, records: readonly KeptRecord[], asOf: number): number[] {
+export function foldWindows(plan: AccumulatorPlan, records: readonly KeptRecord[], asOf: number): Fold {
   const end = indexAfter(records, asOf);
-  return plan.finish(plan.columns.map((column) => foldColumn(column, records, end, asOf)));
+  const values = plan.finish(plan.columns.map((column) => foldColumn(column, records, end, asOf)));
+  return { values, from: asOf, until: nextChange(plan, records, end, asOf) };
+}
+
+/** The first moment after `asOf` at which a record enters a window, leaves one, or becomes known in one. */
+function nextChange(plan: AccumulatorPlan, records: readonly KeptRecord[], end: number, asOf: number): number {
+  let next = records[end]?.eventTime ?? Infinity;
+  let longest = 0;
+  for (const window of plan.windows) {
+    const start = indexAfter(records, asOf - window);
+    if (start < end) next = Math.min(next, (records[start]?.eventTime ?? Infinity) + window);
+    if (window > longest) longest = window;
+  }
+  for (let index = indexAfter(records, asOf - longest); index < end; index += 1) {
+    const known = records[index]?.knownTime ?? -Infinity;
+    if (known > asOf && known < next) next = known;
+  }
+  return next;
 }
 
 function foldColumn(

@@ -15,6 +15,8 @@ export interface ViewPart {
 export interface OnlinePlan {
   readonly width: number;
   readonly parts: readonly ViewPart[];
+  /** Of the views. */
+  readonly streams: readonly string[];
   readonly requests: readonly { readonly position: number; readonly expression: Expression }[];
 }
 
@@ -47,6 +49,7 @@ export function planOnlineRead(
   return {
     width: features.length,
     requests,
+    streams: [...new Set([...wanted.keys()].map(({ stream }) => stream))],
     parts: [...wanted].map(([view, entries]) => ({
       view,
       accumulators: planAccumulators(entries.map(({ feature }) => feature)),

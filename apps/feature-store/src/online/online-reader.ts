@@ -1,47 +1,47 @@
-// Windows of many entities and moments. Records that are final are kept in memory; what is new is read for concurrent
-// calls together, in one statement for each view. See docs/adr/0013-final-records-in-memory.md.
+// Records of asked entities, in memory. An entity is read from the database once; from then on it is kept current with what
+// each partition brings. See docs/adr/0013-records-in-memory.md.
 import { schemaOf, SERVICE_NAME, SETTINGS } from '@headrace/service-kit';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Pool } from 'pg';
-import { foldWindows, insertRecords } from '../domain/kept-records';
+import type { StreamProgress } from '../database/progress.repository';
 import type { CompiledView } from '../domain/feature-view';
 import type { FeatureStoreSettings } from '../feature-store.config';
 import { cachedRecords } from '../feature-store-metrics';
-import { readFreshRecords } from './fresh-records';
-import type { ViewPart } from './online-plan';
-import { RecordCache, type KeptEntity } from './record-cache';
+import { loadEntities, readTail } from './entity-records';
+import { KeptEntity, RecordCache } from './record-cache';
 import { Watermarks } from './watermarks';
 
 export interface Found {
-  /** Values of the part's features, in the part's order. */
-  readonly values: readonly number[];
-  /** Of the view's stream, at the moment of the read. */
+  readonly entity: KeptEntity;
+  /** Of the view's stream: what the retention has passed by then may be gone. */
   readonly watermarkMicros: number;
 }
 
 interface Lookup {
-  readonly part: ViewPart;
   readonly entity: string;
-  readonly asOfMicros: number;
   readonly resolve: (found: Found | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
-interface Batch {
+interface KeptVersion {
   readonly view: CompiledView;
-  readonly lookups: Lookup[];
+  readonly cache: RecordCache;
+  /** Entities that are to be loaded together. */
+  waiting: Lookup[];
 }
 
 const MAXIMUM_BATCH = 512;
-/** Contents of views whose records are kept: a change of a view has two for a moment. */
-const MAXIMUM_CACHES = 64;
+/** More offsets than these are not followed: entities are read again when they are asked for. */
+const MAXIMUM_TAIL = 20_000;
+/** Loads that the tail has overtaken; one more finds the database a few milliseconds later. */
+const ATTEMPTS = 10;
+const NOTHING: StreamProgress = { watermark: -Infinity, corrections: 0, positions: [] };
 
 @Injectable()
 export class OnlineReader implements OnApplicationShutdown {
   private readonly pool: Pool;
   private readonly maximumRecords: number;
-  private readonly caches = new Map<number, RecordCache>();
-  private waiting = new Map<number, Batch>();
+  private readonly versions = new Map<number, KeptVersion>();
   private scheduled = false;
 
   constructor(
@@ -58,105 +58,105 @@ export class OnlineReader implements OnApplicationShutdown {
     });
     // A connection that breaks while idle is replaced by the next read, which reports what is wrong.
     this.pool.on('error', () => undefined);
+    watermarks.follow((progress) => this.follow(progress));
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.pool.end();
   }
 
-  /** Values as of a moment; undefined when the view's version has just been replaced. */
-  read(part: ViewPart, versionId: number, entity: string, asOfMicros: number): Promise<Found | undefined> {
-    const { view } = part;
-    const cache = this.cacheOf(versionId, view);
-    if (cache.corrections === this.watermarks.correctionsOf(view.stream)) {
-      const entry = cache.open(entity);
-      if (asOfMicros <= entry.completeTo) return Promise.resolve(answer(part, entry, asOfMicros));
-    }
+  /** At once when the entity is in memory; undefined when the view's version has just been replaced. */
+  find(view: CompiledView, versionId: number, entity: string): Found | Promise<Found | undefined> {
+    const version = this.versionOf(versionId, view);
+    const known = version.cache.find(entity);
+    if (known) return { entity: known, watermarkMicros: version.cache.watermark };
     return new Promise((resolve, reject) => {
-      const batch = this.waiting.get(versionId) ?? { view, lookups: [] };
-      this.waiting.set(versionId, batch);
-      batch.lookups.push({ part, entity, asOfMicros, resolve, reject });
-      if (batch.lookups.length >= MAXIMUM_BATCH) {
-        this.waiting.delete(versionId);
-        void this.run(versionId, batch);
-      } else if (!this.scheduled) {
-        this.scheduled = true;
-        setImmediate(() => this.drain());
-      }
+      version.waiting.push({ entity, resolve, reject });
+      if (this.scheduled) return;
+      this.scheduled = true;
+      setImmediate(() => this.drain());
     });
   }
 
   private drain(): void {
     this.scheduled = false;
-    const batches = this.waiting;
-    this.waiting = new Map();
-    for (const [versionId, batch] of batches) void this.run(versionId, batch);
+    for (const [versionId, version] of this.versions) {
+      const { waiting } = version;
+      if (waiting.length === 0) continue;
+      version.waiting = [];
+      for (let at = 0; at < waiting.length; at += MAXIMUM_BATCH)
+        void this.answer(versionId, version, waiting.slice(at, at + MAXIMUM_BATCH));
+    }
   }
 
-  private async run(versionId: number, { view, lookups }: Batch): Promise<void> {
+  private async answer(versionId: number, version: KeptVersion, lookups: readonly Lookup[]): Promise<void> {
     try {
-      const entities = [...new Set(lookups.map(({ entity }) => entity))];
-      const found = await this.refresh(versionId, view, entities);
-      for (const lookup of lookups) lookup.resolve(found && answerFresh(lookup, found));
+      const loaded = await this.load(versionId, version, [...new Set(lookups.map(({ entity }) => entity))]);
+      for (const { entity, resolve } of lookups) resolve(loaded?.get(entity));
     } catch (error) {
       for (const { reject } of lookups) reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  private async refresh(
+  private async load(
     versionId: number,
-    view: CompiledView,
+    { view, cache }: KeptVersion,
     entities: readonly string[],
-  ): Promise<ReadonlyMap<string, KeptEntity> | undefined> {
-    const cache = this.cacheOf(versionId, view);
-    for (;;) {
-      const entries = entities.map((entity) => cache.open(entity));
-      const wanted = entities.map((entity, index) => ({ entity, after: entries[index]?.completeTo ?? -Infinity }));
-      const fresh = await readFreshRecords(this.pool, versionId, view.stream, wanted);
-      if (!fresh) {
-        this.caches.delete(versionId);
+  ): Promise<ReadonlyMap<string, Found> | undefined> {
+    for (let attempt = 1; ; attempt += 1) {
+      const loaded = await loadEntities(this.pool, versionId, view.stream, entities);
+      if (!loaded) {
+        this.versions.delete(versionId);
         return undefined;
       }
-      if (fresh.corrections !== cache.corrections) {
-        cache.reset(fresh.corrections);
+      const { progress, records } = loaded;
+      if (!cache.isCurrent(progress)) {
+        if (attempt === ATTEMPTS) throw new Error(`view ${view.name}: what was read is older than what is known`);
         continue;
       }
-      const answers = new Map<string, KeptEntity>();
-      entities.forEach((entity, index) => {
-        const entry = entries[index];
-        const read = fresh.records[index] ?? [];
-        if (!entry) return;
-        cache.merge(entity, entry, fresh.watermark, read);
-        // What lies beyond the watermark may get company: it answers this read and is not kept.
-        const beyond = read.filter(({ knownTime }) => knownTime > entry.completeTo);
-        const records = beyond.length === 0 ? entry.records : [...entry.records];
-        if (beyond.length > 0) insertRecords(records, beyond);
-        answers.set(entity, { completeTo: entry.completeTo, records });
-      });
-      cachedRecords.set({ view: view.name }, cache.recordCount);
-      return answers;
+      const watermarkMicros = Math.max(cache.watermark, progress.watermark);
+      return new Map(
+        entities.map((entity, index) => {
+          const kept = new KeptEntity(records[index] ?? [], progress.positions);
+          cache.add(entity, kept);
+          return [entity, { entity: kept, watermarkMicros }];
+        }),
+      );
     }
   }
 
-  private cacheOf(versionId: number, view: CompiledView): RecordCache {
-    const known = this.caches.get(versionId);
+  /** Brings all that is kept to a progress, before anybody is told of it. */
+  private async follow(progress: ReadonlyMap<string, StreamProgress>): Promise<void> {
+    for (const [versionId, { view, cache, waiting }] of this.versions) {
+      if (this.watermarks.servingVersion(view.name)?.id !== versionId && waiting.length === 0) {
+        this.versions.delete(versionId);
+        continue;
+      }
+      const next = progress.get(view.stream);
+      if (!next) continue;
+      if (cache.isEmpty || next.corrections !== cache.corrections || offsetsBetween(cache, next) > MAXIMUM_TAIL) {
+        cache.reset(next);
+      } else {
+        cache.follow(next, await readTail(this.pool, versionId, cache.positions, next.positions));
+      }
+      cachedRecords.set({ view: view.name }, cache.recordCount);
+    }
+  }
+
+  private versionOf(versionId: number, view: CompiledView): KeptVersion {
+    const known = this.versions.get(versionId);
     if (known) return known;
-    const oldest = this.caches.keys().next();
-    if (this.caches.size >= MAXIMUM_CACHES && oldest.done !== true) this.caches.delete(oldest.value);
-    const cache = new RecordCache(this.maximumRecords, view.retentionMicros + view.longestWindowMicros);
-    this.caches.set(versionId, cache);
-    return cache;
+    const cache = new RecordCache(
+      this.maximumRecords,
+      view.retentionMicros + view.longestWindowMicros,
+      this.watermarks.progressOf(view.stream) ?? NOTHING,
+    );
+    const version = { view, cache, waiting: [] };
+    this.versions.set(versionId, version);
+    return version;
   }
 }
 
-function answer({ accumulators }: ViewPart, entry: KeptEntity, asOfMicros: number): Found {
-  return {
-    values: foldWindows(accumulators, entry.records, asOfMicros),
-    watermarkMicros: entry.completeTo,
-  };
-}
-
-function answerFresh({ part, entity, asOfMicros }: Lookup, found: ReadonlyMap<string, KeptEntity>): Found | undefined {
-  const entry = found.get(entity);
-  return entry && answer(part, entry, asOfMicros);
+function offsetsBetween({ positions }: RecordCache, next: StreamProgress): number {
+  return next.positions.reduce((sum, offset, partition) => sum + offset - (positions[partition] ?? -1), 0);
 }

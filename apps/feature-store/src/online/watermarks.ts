@@ -1,3 +1,4 @@
+import { nowMicros } from '@headrace/event-time';
 import { LOGGER, pause, Repeating, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -6,9 +7,13 @@ import { servingVersions } from '../database/view-versions.repository';
 import { watermarkSeconds } from '../feature-store-metrics';
 import { KnownViews, type KeptView } from '../known-views';
 
-/** While somebody waits; the table is the meeting point of all instances. */
+/** While somebody waits or asks for now; the table is the meeting point of all instances. */
 const BUSY_POLL_MS = 20;
 const IDLE_POLL_MS = 100;
+/** Whoever asks for "now" gets what a look no older than this has found. */
+const RECENT_MS = 30;
+/** So long after the last question for "now" the next one is expected. */
+const NOW_ASKED_MS = 1_000;
 /** Which contents serve changes seldom. */
 const SERVING_MS = 100;
 
@@ -18,6 +23,14 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
+interface Looker {
+  readonly resolve: (atMicros: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Takes in what stands behind a new progress before anybody is told of it. */
+export type Follower = (progress: ReadonlyMap<string, StreamProgress>) => Promise<void>;
+
 /** How far each stream has been read, as all instances together know it, and waiting for it. */
 @Injectable()
 export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -25,16 +38,27 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   private serving: ReadonlyMap<string, KeptView> = new Map();
   private servingReadAt = -Infinity;
   private readonly waiters = new Set<Waiter>();
+  private lookers: Looker[] = [];
+  private readonly followers: Follower[] = [];
+  /** When the last look began, by the clock and by performance.now(). */
+  private seenAtMicros = 0;
+  private seenAtMs = -Infinity;
+  private nowAskedMs = -Infinity;
   private wake = new AbortController();
   private readonly polling = new Repeating(
     0,
     async (signal) => {
-      await this.refresh();
-      const idle = this.waiters.size === 0;
       this.wake = new AbortController();
-      await pause(idle ? IDLE_POLL_MS : BUSY_POLL_MS, AbortSignal.any([signal, this.wake.signal]));
+      await this.refresh().catch((error: unknown) => {
+        this.logger.warn({ err: error }, 'watermarks could not be read');
+        this.settleLookers(({ reject }) => reject(error));
+      });
+      const busy = this.waiters.size > 0 || performance.now() - this.nowAskedMs < NOW_ASKED_MS;
+      // Whoever came while this look was under way may have been too late for it.
+      if (this.lookers.length > 0) return;
+      await pause(busy ? BUSY_POLL_MS : IDLE_POLL_MS, AbortSignal.any([signal, this.wake.signal]));
     },
-    (error) => this.logger.warn({ err: error }, 'watermarks could not be read'),
+    (error) => this.logger.error({ err: error }, 'watermarks are not read in their turn'),
   );
 
   constructor(
@@ -49,6 +73,24 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.polling.stop();
+    this.settleLookers(({ reject }) => reject(new Error('the feature store is being shut down')));
+  }
+
+  follow(follower: Follower): void {
+    this.followers.push(follower);
+  }
+
+  /**
+   * A moment that is over, and of which everything that the database held is known here: at most RECENT_MS ago, microseconds.
+   */
+  recent(): number | Promise<number> {
+    const nowMs = performance.now();
+    this.nowAskedMs = nowMs;
+    if (nowMs - this.seenAtMs <= RECENT_MS) return this.seenAtMicros;
+    return new Promise((resolve, reject) => {
+      this.lookers.push({ resolve, reject });
+      this.wake.abort();
+    });
   }
 
   /** Lowest watermark among streams; −Infinity while one has none. */
@@ -56,9 +98,8 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
     return Math.min(...streams.map((stream) => this.progress.get(stream)?.watermark ?? -Infinity));
   }
 
-  /** How often records of a stream came behind its watermark. */
-  correctionsOf(stream: string): number {
-    return this.progress.get(stream)?.corrections ?? 0;
+  progressOf(stream: string): StreamProgress | undefined {
+    return this.progress.get(stream);
   }
 
   /** The content of a view that can be read: the newest with all its records. Undefined while its first is being filled. */
@@ -95,9 +136,21 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
       this.serving = new Map(kept.map((version) => [version.view.name, version]));
       this.servingReadAt = performance.now();
     }
+    const [atMicros, atMs] = [nowMicros(), performance.now()];
     const progress = await readProgress(this.source);
+    for (const follower of this.followers) await follower(progress);
     this.progress = progress;
-    for (const [stream, { watermark }] of progress) watermarkSeconds.set({ stream }, watermark / 1e6);
+    this.seenAtMicros = atMicros;
+    this.seenAtMs = atMs;
+    for (const [stream, { watermark }] of progress)
+      if (Number.isFinite(watermark)) watermarkSeconds.set({ stream }, watermark / 1e6);
     for (const waiter of [...this.waiters]) if (this.of(waiter.streams) >= waiter.untilMicros) waiter.resolve();
+    this.settleLookers(({ resolve }) => resolve(atMicros));
+  }
+
+  private settleLookers(settle: (looker: Looker) => void): void {
+    const lookers = this.lookers;
+    this.lookers = [];
+    lookers.forEach(settle);
   }
 }

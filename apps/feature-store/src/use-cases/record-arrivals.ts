@@ -3,7 +3,7 @@ import type { ReceivedEvent } from '@headrace/messaging';
 import type { Queries } from '@headrace/service-kit';
 import { Injectable } from '@nestjs/common';
 import { insertRecords, type FeatureRecord } from '../database/feature-records.repository';
-import { noteLateRecords } from '../database/progress.repository';
+import { noteRecords } from '../database/progress.repository';
 import { versionsOfStream } from '../database/view-versions.repository';
 import { recordsTotal } from '../feature-store-metrics';
 import { KnownViews, type KeptView } from '../known-views';
@@ -23,7 +23,14 @@ export class RecordArrivals {
       kept.flatMap((version) => arrived.flatMap((event) => recordOf(version, event) ?? [])),
     );
     const earliest = arrived.reduce((least, { data }) => Math.min(least, data.knownTimeMicros), Infinity);
-    await noteLateRecords(queries, stream, first.partition, earliest);
+    const offsets = arrived.map(({ offset }) => offset);
+    await noteRecords(queries, {
+      stream,
+      partition: first.partition,
+      firstOffset: Math.min(...offsets),
+      lastOffset: Math.max(...offsets),
+      earliestKnownMicros: earliest,
+    });
     recordsTotal.inc({ stream }, arrived.length);
   }
 }

@@ -34,6 +34,10 @@ export interface FetcherLimits {
   readonly maxRows: number;
   /** Calls under way whose rows are known to be ready. */
   readonly quickCalls: number;
+  /** A call costs as much as many rows: beside one that is under way another begins with so many rows … */
+  readonly companyRows: number;
+  /** … or when a row has waited so long for the one under way. */
+  readonly patienceMs: number;
   /** Calls under way that wait for a watermark. */
   readonly waitingCalls: number;
   /** Rows that wait go together when the watermark passes them within so long of each other, at its pace. */
@@ -43,6 +47,8 @@ export interface FetcherLimits {
 export const defaultFetcherLimits: FetcherLimits = {
   maxRows: 256,
   quickCalls: 4,
+  companyRows: 64,
+  patienceMs: 2,
   waitingCalls: 128,
   waitingSpreadMs: 20,
 };
@@ -50,6 +56,7 @@ export const defaultFetcherLimits: FetcherLimits = {
 interface Row {
   readonly row: FeatureRow;
   readonly trace: string | undefined;
+  readonly since: number;
   readonly deadline: number;
   readonly timer: NodeJS.Timeout;
   settled: boolean;
@@ -81,6 +88,7 @@ export class FeatureFetcher {
 class FeatureQueue {
   private waiting: Row[] = [];
   private scheduled = false;
+  private impatience: NodeJS.Timeout | undefined;
   private quick = 0;
   private patient = 0;
   /** The features are exact up to here: highest watermark that an answer named. */
@@ -95,10 +103,12 @@ class FeatureQueue {
 
   fetch(row: FeatureRow, timeoutMs: number, trace: string | undefined): Promise<FetchOutcome> {
     return new Promise((resolve) => {
+      const since = performance.now();
       const entry: Row = {
         row,
         trace,
-        deadline: performance.now() + timeoutMs,
+        since,
+        deadline: since + timeoutMs,
         timer: setTimeout(() => entry.settle({ kind: 'late' }), timeoutMs),
         settled: false,
         settle: (outcome) => {
@@ -123,10 +133,11 @@ class FeatureQueue {
   }
 
   private send(): void {
-    const open = this.waiting.filter(({ settled }) => !settled);
-    const ready = open.filter(({ row }) => this.isReady(row));
-    const early = open.filter(({ row }) => !this.isReady(row)).sort((a, b) => a.row.asOfMicros - b.row.asOfMicros);
-    while (ready.length > 0 && this.quick < this.limits.quickCalls) {
+    const ready: Row[] = [];
+    const early: Row[] = [];
+    for (const entry of this.waiting) if (!entry.settled) (this.isReady(entry.row) ? ready : early).push(entry);
+    early.sort((a, b) => a.row.asOfMicros - b.row.asOfMicros);
+    while (this.mayCall(ready)) {
       const rows = ready.splice(0, this.limits.maxRows);
       this.quick += 1;
       void this.call(rows).finally(() => {
@@ -143,6 +154,19 @@ class FeatureQueue {
       });
     }
     this.waiting = [...ready, ...early];
+    if (ready.length > 0 && this.quick < this.limits.quickCalls) {
+      this.impatience ??= setTimeout(() => {
+        this.impatience = undefined;
+        this.schedule();
+      }, this.limits.patienceMs);
+    }
+  }
+
+  private mayCall(ready: readonly Row[]): boolean {
+    const [first] = ready;
+    const { quickCalls, companyRows, patienceMs } = this.limits;
+    if (!first || this.quick >= quickCalls) return false;
+    return this.quick === 0 || ready.length >= companyRows || performance.now() - first.since >= patienceMs;
   }
 
   private isReady({ asOfMicros }: FeatureRow): boolean {

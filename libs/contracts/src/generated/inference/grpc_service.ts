@@ -5,6 +5,7 @@
 // source: inference/grpc_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -4951,18 +4952,18 @@ export const GRPCInferenceServiceService = {
     path: "/inference.GRPCInferenceService/ServerLive" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ServerLiveRequest): Buffer => Buffer.from(ServerLiveRequest.encode(value).finish()),
+    requestSerialize: (value: ServerLiveRequest): Buffer => encodeMessage(ServerLiveRequest, value),
     requestDeserialize: (value: Buffer): ServerLiveRequest => ServerLiveRequest.decode(value),
-    responseSerialize: (value: ServerLiveResponse): Buffer => Buffer.from(ServerLiveResponse.encode(value).finish()),
+    responseSerialize: (value: ServerLiveResponse): Buffer => encodeMessage(ServerLiveResponse, value),
     responseDeserialize: (value: Buffer): ServerLiveResponse => ServerLiveResponse.decode(value),
   },
   serverReady: {
     path: "/inference.GRPCInferenceService/ServerReady" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ServerReadyRequest): Buffer => Buffer.from(ServerReadyRequest.encode(value).finish()),
+    requestSerialize: (value: ServerReadyRequest): Buffer => encodeMessage(ServerReadyRequest, value),
     requestDeserialize: (value: Buffer): ServerReadyRequest => ServerReadyRequest.decode(value),
-    responseSerialize: (value: ServerReadyResponse): Buffer => Buffer.from(ServerReadyResponse.encode(value).finish()),
+    responseSerialize: (value: ServerReadyResponse): Buffer => encodeMessage(ServerReadyResponse, value),
     responseDeserialize: (value: Buffer): ServerReadyResponse => ServerReadyResponse.decode(value),
   },
   /** NOT_FOUND: unknown model (endpoint). A version that is not loaded is not ready. */
@@ -4970,9 +4971,9 @@ export const GRPCInferenceServiceService = {
     path: "/inference.GRPCInferenceService/ModelReady" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ModelReadyRequest): Buffer => Buffer.from(ModelReadyRequest.encode(value).finish()),
+    requestSerialize: (value: ModelReadyRequest): Buffer => encodeMessage(ModelReadyRequest, value),
     requestDeserialize: (value: Buffer): ModelReadyRequest => ModelReadyRequest.decode(value),
-    responseSerialize: (value: ModelReadyResponse): Buffer => Buffer.from(ModelReadyResponse.encode(value).finish()),
+    responseSerialize: (value: ModelReadyResponse): Buffer => encodeMessage(ModelReadyResponse, value),
     responseDeserialize: (value: Buffer): ModelReadyResponse => ModelReadyResponse.decode(value),
   },
   serverMetadata: {
@@ -4980,20 +4981,20 @@ export const GRPCInferenceServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ServerMetadataRequest): Buffer =>
-      Buffer.from(ServerMetadataRequest.encode(value).finish()),
+      encodeMessage(ServerMetadataRequest, value),
     requestDeserialize: (value: Buffer): ServerMetadataRequest => ServerMetadataRequest.decode(value),
     responseSerialize: (value: ServerMetadataResponse): Buffer =>
-      Buffer.from(ServerMetadataResponse.encode(value).finish()),
+      encodeMessage(ServerMetadataResponse, value),
     responseDeserialize: (value: Buffer): ServerMetadataResponse => ServerMetadataResponse.decode(value),
   },
   modelMetadata: {
     path: "/inference.GRPCInferenceService/ModelMetadata" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ModelMetadataRequest): Buffer => Buffer.from(ModelMetadataRequest.encode(value).finish()),
+    requestSerialize: (value: ModelMetadataRequest): Buffer => encodeMessage(ModelMetadataRequest, value),
     requestDeserialize: (value: Buffer): ModelMetadataRequest => ModelMetadataRequest.decode(value),
     responseSerialize: (value: ModelMetadataResponse): Buffer =>
-      Buffer.from(ModelMetadataResponse.encode(value).finish()),
+      encodeMessage(ModelMetadataResponse, value),
     responseDeserialize: (value: Buffer): ModelMetadataResponse => ModelMetadataResponse.decode(value),
   },
   /**
@@ -5004,9 +5005,9 @@ export const GRPCInferenceServiceService = {
     path: "/inference.GRPCInferenceService/ModelInfer" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ModelInferRequest): Buffer => Buffer.from(ModelInferRequest.encode(value).finish()),
+    requestSerialize: (value: ModelInferRequest): Buffer => encodeMessage(ModelInferRequest, value),
     requestDeserialize: (value: Buffer): ModelInferRequest => ModelInferRequest.decode(value),
-    responseSerialize: (value: ModelInferResponse): Buffer => Buffer.from(ModelInferResponse.encode(value).finish()),
+    responseSerialize: (value: ModelInferResponse): Buffer => encodeMessage(ModelInferResponse, value),
     responseDeserialize: (value: Buffer): ModelInferResponse => ModelInferResponse.decode(value),
   },
   /**
@@ -5017,10 +5018,10 @@ export const GRPCInferenceServiceService = {
     path: "/inference.GRPCInferenceService/ModelStreamInfer" as const,
     requestStream: true as const,
     responseStream: true as const,
-    requestSerialize: (value: ModelInferRequest): Buffer => Buffer.from(ModelInferRequest.encode(value).finish()),
+    requestSerialize: (value: ModelInferRequest): Buffer => encodeMessage(ModelInferRequest, value),
     requestDeserialize: (value: Buffer): ModelInferRequest => ModelInferRequest.decode(value),
     responseSerialize: (value: ModelStreamInferResponse): Buffer =>
-      Buffer.from(ModelStreamInferResponse.encode(value).finish()),
+      encodeMessage(ModelStreamInferResponse, value),
     responseDeserialize: (value: Buffer): ModelStreamInferResponse => ModelStreamInferResponse.decode(value),
   },
   /** NOT_FOUND: unknown model or version. UNAVAILABLE: nothing is loaded yet. */
@@ -5028,9 +5029,9 @@ export const GRPCInferenceServiceService = {
     path: "/inference.GRPCInferenceService/ModelConfig" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ModelConfigRequest): Buffer => Buffer.from(ModelConfigRequest.encode(value).finish()),
+    requestSerialize: (value: ModelConfigRequest): Buffer => encodeMessage(ModelConfigRequest, value),
     requestDeserialize: (value: Buffer): ModelConfigRequest => ModelConfigRequest.decode(value),
-    responseSerialize: (value: ModelConfigResponse): Buffer => Buffer.from(ModelConfigResponse.encode(value).finish()),
+    responseSerialize: (value: ModelConfigResponse): Buffer => encodeMessage(ModelConfigResponse, value),
     responseDeserialize: (value: Buffer): ModelConfigResponse => ModelConfigResponse.decode(value),
   },
   /** Since each version was loaded in this process. */
@@ -5039,10 +5040,10 @@ export const GRPCInferenceServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ModelStatisticsRequest): Buffer =>
-      Buffer.from(ModelStatisticsRequest.encode(value).finish()),
+      encodeMessage(ModelStatisticsRequest, value),
     requestDeserialize: (value: Buffer): ModelStatisticsRequest => ModelStatisticsRequest.decode(value),
     responseSerialize: (value: ModelStatisticsResponse): Buffer =>
-      Buffer.from(ModelStatisticsResponse.encode(value).finish()),
+      encodeMessage(ModelStatisticsResponse, value),
     responseDeserialize: (value: Buffer): ModelStatisticsResponse => ModelStatisticsResponse.decode(value),
   },
   /** Every version that this gateway should serve, and whether it does. */
@@ -5051,10 +5052,10 @@ export const GRPCInferenceServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: RepositoryIndexRequest): Buffer =>
-      Buffer.from(RepositoryIndexRequest.encode(value).finish()),
+      encodeMessage(RepositoryIndexRequest, value),
     requestDeserialize: (value: Buffer): RepositoryIndexRequest => RepositoryIndexRequest.decode(value),
     responseSerialize: (value: RepositoryIndexResponse): Buffer =>
-      Buffer.from(RepositoryIndexResponse.encode(value).finish()),
+      encodeMessage(RepositoryIndexResponse, value),
     responseDeserialize: (value: Buffer): RepositoryIndexResponse => RepositoryIndexResponse.decode(value),
   },
   /**
@@ -5066,10 +5067,10 @@ export const GRPCInferenceServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: RepositoryModelLoadRequest): Buffer =>
-      Buffer.from(RepositoryModelLoadRequest.encode(value).finish()),
+      encodeMessage(RepositoryModelLoadRequest, value),
     requestDeserialize: (value: Buffer): RepositoryModelLoadRequest => RepositoryModelLoadRequest.decode(value),
     responseSerialize: (value: RepositoryModelLoadResponse): Buffer =>
-      Buffer.from(RepositoryModelLoadResponse.encode(value).finish()),
+      encodeMessage(RepositoryModelLoadResponse, value),
     responseDeserialize: (value: Buffer): RepositoryModelLoadResponse => RepositoryModelLoadResponse.decode(value),
   },
   /** FAILED_PRECONDITION: a deployed model is not unloaded by a client. NOT_FOUND: not deployed. Role operator. */
@@ -5078,10 +5079,10 @@ export const GRPCInferenceServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: RepositoryModelUnloadRequest): Buffer =>
-      Buffer.from(RepositoryModelUnloadRequest.encode(value).finish()),
+      encodeMessage(RepositoryModelUnloadRequest, value),
     requestDeserialize: (value: Buffer): RepositoryModelUnloadRequest => RepositoryModelUnloadRequest.decode(value),
     responseSerialize: (value: RepositoryModelUnloadResponse): Buffer =>
-      Buffer.from(RepositoryModelUnloadResponse.encode(value).finish()),
+      encodeMessage(RepositoryModelUnloadResponse, value),
     responseDeserialize: (value: Buffer): RepositoryModelUnloadResponse => RepositoryModelUnloadResponse.decode(value),
   },
 } as const;

@@ -5,6 +5,7 @@
 // source: headrace/definitions/v1/definitions_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -539,18 +540,18 @@ export const DefinitionServiceService = {
     path: "/headrace.definitions.v1.DefinitionService/Apply" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ApplyRequest): Buffer => Buffer.from(ApplyRequest.encode(value).finish()),
+    requestSerialize: (value: ApplyRequest): Buffer => encodeMessage(ApplyRequest, value),
     requestDeserialize: (value: Buffer): ApplyRequest => ApplyRequest.decode(value),
-    responseSerialize: (value: ApplyResponse): Buffer => Buffer.from(ApplyResponse.encode(value).finish()),
+    responseSerialize: (value: ApplyResponse): Buffer => encodeMessage(ApplyResponse, value),
     responseDeserialize: (value: Buffer): ApplyResponse => ApplyResponse.decode(value),
   },
   list: {
     path: "/headrace.definitions.v1.DefinitionService/List" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListRequest): Buffer => Buffer.from(ListRequest.encode(value).finish()),
+    requestSerialize: (value: ListRequest): Buffer => encodeMessage(ListRequest, value),
     requestDeserialize: (value: Buffer): ListRequest => ListRequest.decode(value),
-    responseSerialize: (value: ListResponse): Buffer => Buffer.from(ListResponse.encode(value).finish()),
+    responseSerialize: (value: ListResponse): Buffer => encodeMessage(ListResponse, value),
     responseDeserialize: (value: Buffer): ListResponse => ListResponse.decode(value),
   },
 } as const;

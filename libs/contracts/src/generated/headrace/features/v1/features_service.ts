@@ -5,6 +5,7 @@
 // source: headrace/features/v1/features_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -86,7 +87,7 @@ export interface FeatureRow {
   /** Entity name → key, such as origin → "ATL". */
   entities: { [key: string]: string };
   request: { [key: string]: Value };
-  /** 0: now. Microseconds. */
+  /** Microseconds. 0: now, which is what was known at most 30 ms ago; the answer says as of when. */
   asOfMicros: number;
 }
 
@@ -1778,10 +1779,10 @@ export const FeatureServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: GetOnlineFeaturesRequest): Buffer =>
-      Buffer.from(GetOnlineFeaturesRequest.encode(value).finish()),
+      encodeMessage(GetOnlineFeaturesRequest, value),
     requestDeserialize: (value: Buffer): GetOnlineFeaturesRequest => GetOnlineFeaturesRequest.decode(value),
     responseSerialize: (value: GetOnlineFeaturesResponse): Buffer =>
-      Buffer.from(GetOnlineFeaturesResponse.encode(value).finish()),
+      encodeMessage(GetOnlineFeaturesResponse, value),
     responseDeserialize: (value: Buffer): GetOnlineFeaturesResponse => GetOnlineFeaturesResponse.decode(value),
   },
   /** Compares features as served (prediction log of one endpoint) with the point-in-time join made afterwards. */
@@ -1790,10 +1791,10 @@ export const FeatureServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: CheckServingSkewRequest): Buffer =>
-      Buffer.from(CheckServingSkewRequest.encode(value).finish()),
+      encodeMessage(CheckServingSkewRequest, value),
     requestDeserialize: (value: Buffer): CheckServingSkewRequest => CheckServingSkewRequest.decode(value),
     responseSerialize: (value: CheckServingSkewResponse): Buffer =>
-      Buffer.from(CheckServingSkewResponse.encode(value).finish()),
+      encodeMessage(CheckServingSkewResponse, value),
     responseDeserialize: (value: Buffer): CheckServingSkewResponse => CheckServingSkewResponse.decode(value),
   },
   /** Jobs that score dataset versions (registry's StartScoring begins them), newest first. */
@@ -1802,10 +1803,10 @@ export const FeatureServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ListScoringJobsRequest): Buffer =>
-      Buffer.from(ListScoringJobsRequest.encode(value).finish()),
+      encodeMessage(ListScoringJobsRequest, value),
     requestDeserialize: (value: Buffer): ListScoringJobsRequest => ListScoringJobsRequest.decode(value),
     responseSerialize: (value: ListScoringJobsResponse): Buffer =>
-      Buffer.from(ListScoringJobsResponse.encode(value).finish()),
+      encodeMessage(ListScoringJobsResponse, value),
     responseDeserialize: (value: Buffer): ListScoringJobsResponse => ListScoringJobsResponse.decode(value),
   },
 } as const;

@@ -5,6 +5,7 @@
 // source: headrace/inference/v1/inference_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -773,9 +774,9 @@ export const InferenceService = {
     path: "/headrace.inference.v1.Inference/Predict" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: PredictRequest): Buffer => Buffer.from(PredictRequest.encode(value).finish()),
+    requestSerialize: (value: PredictRequest): Buffer => encodeMessage(PredictRequest, value),
     requestDeserialize: (value: Buffer): PredictRequest => PredictRequest.decode(value),
-    responseSerialize: (value: PredictResponse): Buffer => Buffer.from(PredictResponse.encode(value).finish()),
+    responseSerialize: (value: PredictResponse): Buffer => encodeMessage(PredictResponse, value),
     responseDeserialize: (value: Buffer): PredictResponse => PredictResponse.decode(value),
   },
 } as const;

@@ -5,6 +5,7 @@
 // source: headrace/ingestion/v1/ingestion_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -801,10 +802,10 @@ export const IngestionServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: CommitDatasetVersionRequest): Buffer =>
-      Buffer.from(CommitDatasetVersionRequest.encode(value).finish()),
+      encodeMessage(CommitDatasetVersionRequest, value),
     requestDeserialize: (value: Buffer): CommitDatasetVersionRequest => CommitDatasetVersionRequest.decode(value),
     responseSerialize: (value: CommitDatasetVersionResponse): Buffer =>
-      Buffer.from(CommitDatasetVersionResponse.encode(value).finish()),
+      encodeMessage(CommitDatasetVersionResponse, value),
     responseDeserialize: (value: Buffer): CommitDatasetVersionResponse => CommitDatasetVersionResponse.decode(value),
   },
   listDatasetVersions: {
@@ -812,10 +813,10 @@ export const IngestionServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ListDatasetVersionsRequest): Buffer =>
-      Buffer.from(ListDatasetVersionsRequest.encode(value).finish()),
+      encodeMessage(ListDatasetVersionsRequest, value),
     requestDeserialize: (value: Buffer): ListDatasetVersionsRequest => ListDatasetVersionsRequest.decode(value),
     responseSerialize: (value: ListDatasetVersionsResponse): Buffer =>
-      Buffer.from(ListDatasetVersionsResponse.encode(value).finish()),
+      encodeMessage(ListDatasetVersionsResponse, value),
     responseDeserialize: (value: Buffer): ListDatasetVersionsResponse => ListDatasetVersionsResponse.decode(value),
   },
   /** How many records each stream has accepted, rejected and recognised as repeats. */
@@ -824,10 +825,10 @@ export const IngestionServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: GetStreamCountsRequest): Buffer =>
-      Buffer.from(GetStreamCountsRequest.encode(value).finish()),
+      encodeMessage(GetStreamCountsRequest, value),
     requestDeserialize: (value: Buffer): GetStreamCountsRequest => GetStreamCountsRequest.decode(value),
     responseSerialize: (value: GetStreamCountsResponse): Buffer =>
-      Buffer.from(GetStreamCountsResponse.encode(value).finish()),
+      encodeMessage(GetStreamCountsResponse, value),
     responseDeserialize: (value: Buffer): GetStreamCountsResponse => GetStreamCountsResponse.decode(value),
   },
 } as const;

@@ -5,6 +5,7 @@
 // source: headrace/monitoring/v1/monitoring_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -2392,9 +2393,9 @@ export const MonitoringServiceService = {
     path: "/headrace.monitoring.v1.MonitoringService/GetMonitor" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetMonitorRequest): Buffer => Buffer.from(GetMonitorRequest.encode(value).finish()),
+    requestSerialize: (value: GetMonitorRequest): Buffer => encodeMessage(GetMonitorRequest, value),
     requestDeserialize: (value: Buffer): GetMonitorRequest => GetMonitorRequest.decode(value),
-    responseSerialize: (value: GetMonitorResponse): Buffer => Buffer.from(GetMonitorResponse.encode(value).finish()),
+    responseSerialize: (value: GetMonitorResponse): Buffer => encodeMessage(GetMonitorResponse, value),
     responseDeserialize: (value: Buffer): GetMonitorResponse => GetMonitorResponse.decode(value),
   },
   /**
@@ -2406,10 +2407,10 @@ export const MonitoringServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: CompareVersionsRequest): Buffer =>
-      Buffer.from(CompareVersionsRequest.encode(value).finish()),
+      encodeMessage(CompareVersionsRequest, value),
     requestDeserialize: (value: Buffer): CompareVersionsRequest => CompareVersionsRequest.decode(value),
     responseSerialize: (value: CompareVersionsResponse): Buffer =>
-      Buffer.from(CompareVersionsResponse.encode(value).finish()),
+      encodeMessage(CompareVersionsResponse, value),
     responseDeserialize: (value: Buffer): CompareVersionsResponse => CompareVersionsResponse.decode(value),
   },
   /**
@@ -2423,10 +2424,10 @@ export const MonitoringServiceService = {
     path: "/headrace.monitoring.v1.MonitoringService/ReplayVersion" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ReplayVersionRequest): Buffer => Buffer.from(ReplayVersionRequest.encode(value).finish()),
+    requestSerialize: (value: ReplayVersionRequest): Buffer => encodeMessage(ReplayVersionRequest, value),
     requestDeserialize: (value: Buffer): ReplayVersionRequest => ReplayVersionRequest.decode(value),
     responseSerialize: (value: ReplayVersionResponse): Buffer =>
-      Buffer.from(ReplayVersionResponse.encode(value).finish()),
+      encodeMessage(ReplayVersionResponse, value),
     responseDeserialize: (value: Buffer): ReplayVersionResponse => ReplayVersionResponse.decode(value),
   },
   /** How each monitored model fares, and how fast its loop turns. */
@@ -2434,9 +2435,9 @@ export const MonitoringServiceService = {
     path: "/headrace.monitoring.v1.MonitoringService/GetStatus" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetStatusRequest): Buffer => Buffer.from(GetStatusRequest.encode(value).finish()),
+    requestSerialize: (value: GetStatusRequest): Buffer => encodeMessage(GetStatusRequest, value),
     requestDeserialize: (value: Buffer): GetStatusRequest => GetStatusRequest.decode(value),
-    responseSerialize: (value: GetStatusResponse): Buffer => Buffer.from(GetStatusResponse.encode(value).finish()),
+    responseSerialize: (value: GetStatusResponse): Buffer => encodeMessage(GetStatusResponse, value),
     responseDeserialize: (value: Buffer): GetStatusResponse => GetStatusResponse.decode(value),
   },
 } as const;

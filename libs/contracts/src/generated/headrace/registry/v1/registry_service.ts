@@ -5,6 +5,7 @@
 // source: headrace/registry/v1/registry_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -2724,10 +2725,10 @@ export const RegistryServiceService = {
     path: "/headrace.registry.v1.RegistryService/ListVersions" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListVersionsRequest): Buffer => Buffer.from(ListVersionsRequest.encode(value).finish()),
+    requestSerialize: (value: ListVersionsRequest): Buffer => encodeMessage(ListVersionsRequest, value),
     requestDeserialize: (value: Buffer): ListVersionsRequest => ListVersionsRequest.decode(value),
     responseSerialize: (value: ListVersionsResponse): Buffer =>
-      Buffer.from(ListVersionsResponse.encode(value).finish()),
+      encodeMessage(ListVersionsResponse, value),
     responseDeserialize: (value: Buffer): ListVersionsResponse => ListVersionsResponse.decode(value),
   },
   /**
@@ -2738,28 +2739,28 @@ export const RegistryServiceService = {
     path: "/headrace.registry.v1.RegistryService/WaiveGates" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: WaiveGatesRequest): Buffer => Buffer.from(WaiveGatesRequest.encode(value).finish()),
+    requestSerialize: (value: WaiveGatesRequest): Buffer => encodeMessage(WaiveGatesRequest, value),
     requestDeserialize: (value: Buffer): WaiveGatesRequest => WaiveGatesRequest.decode(value),
-    responseSerialize: (value: WaiveGatesResponse): Buffer => Buffer.from(WaiveGatesResponse.encode(value).finish()),
+    responseSerialize: (value: WaiveGatesResponse): Buffer => encodeMessage(WaiveGatesResponse, value),
     responseDeserialize: (value: Buffer): WaiveGatesResponse => WaiveGatesResponse.decode(value),
   },
   getEndpoint: {
     path: "/headrace.registry.v1.RegistryService/GetEndpoint" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: GetEndpointRequest): Buffer => Buffer.from(GetEndpointRequest.encode(value).finish()),
+    requestSerialize: (value: GetEndpointRequest): Buffer => encodeMessage(GetEndpointRequest, value),
     requestDeserialize: (value: Buffer): GetEndpointRequest => GetEndpointRequest.decode(value),
-    responseSerialize: (value: GetEndpointResponse): Buffer => Buffer.from(GetEndpointResponse.encode(value).finish()),
+    responseSerialize: (value: GetEndpointResponse): Buffer => encodeMessage(GetEndpointResponse, value),
     responseDeserialize: (value: Buffer): GetEndpointResponse => GetEndpointResponse.decode(value),
   },
   listEndpoints: {
     path: "/headrace.registry.v1.RegistryService/ListEndpoints" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListEndpointsRequest): Buffer => Buffer.from(ListEndpointsRequest.encode(value).finish()),
+    requestSerialize: (value: ListEndpointsRequest): Buffer => encodeMessage(ListEndpointsRequest, value),
     requestDeserialize: (value: Buffer): ListEndpointsRequest => ListEndpointsRequest.decode(value),
     responseSerialize: (value: ListEndpointsResponse): Buffer =>
-      Buffer.from(ListEndpointsResponse.encode(value).finish()),
+      encodeMessage(ListEndpointsResponse, value),
     responseDeserialize: (value: Buffer): ListEndpointsResponse => ListEndpointsResponse.decode(value),
   },
   /** pause, resume, promote, abort the rollout in progress. Role operator. FAILED_PRECONDITION when there is none. */
@@ -2768,10 +2769,10 @@ export const RegistryServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ControlRolloutRequest): Buffer =>
-      Buffer.from(ControlRolloutRequest.encode(value).finish()),
+      encodeMessage(ControlRolloutRequest, value),
     requestDeserialize: (value: Buffer): ControlRolloutRequest => ControlRolloutRequest.decode(value),
     responseSerialize: (value: ControlRolloutResponse): Buffer =>
-      Buffer.from(ControlRolloutResponse.encode(value).finish()),
+      encodeMessage(ControlRolloutResponse, value),
     responseDeserialize: (value: Buffer): ControlRolloutResponse => ControlRolloutResponse.decode(value),
   },
   /**
@@ -2783,10 +2784,10 @@ export const RegistryServiceService = {
     path: "/headrace.registry.v1.RegistryService/StartRollout" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StartRolloutRequest): Buffer => Buffer.from(StartRolloutRequest.encode(value).finish()),
+    requestSerialize: (value: StartRolloutRequest): Buffer => encodeMessage(StartRolloutRequest, value),
     requestDeserialize: (value: Buffer): StartRolloutRequest => StartRolloutRequest.decode(value),
     responseSerialize: (value: StartRolloutResponse): Buffer =>
-      Buffer.from(StartRolloutResponse.encode(value).finish()),
+      encodeMessage(StartRolloutResponse, value),
     responseDeserialize: (value: Buffer): StartRolloutResponse => StartRolloutResponse.decode(value),
   },
   /**
@@ -2800,10 +2801,10 @@ export const RegistryServiceService = {
     path: "/headrace.registry.v1.RegistryService/StartScoring" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StartScoringRequest): Buffer => Buffer.from(StartScoringRequest.encode(value).finish()),
+    requestSerialize: (value: StartScoringRequest): Buffer => encodeMessage(StartScoringRequest, value),
     requestDeserialize: (value: Buffer): StartScoringRequest => StartScoringRequest.decode(value),
     responseSerialize: (value: StartScoringResponse): Buffer =>
-      Buffer.from(StartScoringResponse.encode(value).finish()),
+      encodeMessage(StartScoringResponse, value),
     responseDeserialize: (value: Buffer): StartScoringResponse => StartScoringResponse.decode(value),
   },
   listAuditEntries: {
@@ -2811,10 +2812,10 @@ export const RegistryServiceService = {
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: ListAuditEntriesRequest): Buffer =>
-      Buffer.from(ListAuditEntriesRequest.encode(value).finish()),
+      encodeMessage(ListAuditEntriesRequest, value),
     requestDeserialize: (value: Buffer): ListAuditEntriesRequest => ListAuditEntriesRequest.decode(value),
     responseSerialize: (value: ListAuditEntriesResponse): Buffer =>
-      Buffer.from(ListAuditEntriesResponse.encode(value).finish()),
+      encodeMessage(ListAuditEntriesResponse, value),
     responseDeserialize: (value: Buffer): ListAuditEntriesResponse => ListAuditEntriesResponse.decode(value),
   },
   /** Follows causation from one event both ways. NOT_FOUND: unknown event. */
@@ -2822,9 +2823,9 @@ export const RegistryServiceService = {
     path: "/headrace.registry.v1.RegistryService/TraceEvent" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: TraceEventRequest): Buffer => Buffer.from(TraceEventRequest.encode(value).finish()),
+    requestSerialize: (value: TraceEventRequest): Buffer => encodeMessage(TraceEventRequest, value),
     requestDeserialize: (value: Buffer): TraceEventRequest => TraceEventRequest.decode(value),
-    responseSerialize: (value: TraceEventResponse): Buffer => Buffer.from(TraceEventResponse.encode(value).finish()),
+    responseSerialize: (value: TraceEventResponse): Buffer => encodeMessage(TraceEventResponse, value),
     responseDeserialize: (value: Buffer): TraceEventResponse => TraceEventResponse.decode(value),
   },
 } as const;

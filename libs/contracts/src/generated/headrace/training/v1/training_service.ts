@@ -5,6 +5,7 @@
 // source: headrace/training/v1/training_service.proto
 
 /* eslint-disable */
+import { encodeMessage } from "../../../../encode-message";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   type CallOptions,
@@ -892,19 +893,19 @@ export const TrainingServiceService = {
     path: "/headrace.training.v1.TrainingService/StartTraining" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: StartTrainingRequest): Buffer => Buffer.from(StartTrainingRequest.encode(value).finish()),
+    requestSerialize: (value: StartTrainingRequest): Buffer => encodeMessage(StartTrainingRequest, value),
     requestDeserialize: (value: Buffer): StartTrainingRequest => StartTrainingRequest.decode(value),
     responseSerialize: (value: StartTrainingResponse): Buffer =>
-      Buffer.from(StartTrainingResponse.encode(value).finish()),
+      encodeMessage(StartTrainingResponse, value),
     responseDeserialize: (value: Buffer): StartTrainingResponse => StartTrainingResponse.decode(value),
   },
   listRuns: {
     path: "/headrace.training.v1.TrainingService/ListRuns" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ListRunsRequest): Buffer => Buffer.from(ListRunsRequest.encode(value).finish()),
+    requestSerialize: (value: ListRunsRequest): Buffer => encodeMessage(ListRunsRequest, value),
     requestDeserialize: (value: Buffer): ListRunsRequest => ListRunsRequest.decode(value),
-    responseSerialize: (value: ListRunsResponse): Buffer => Buffer.from(ListRunsResponse.encode(value).finish()),
+    responseSerialize: (value: ListRunsResponse): Buffer => encodeMessage(ListRunsResponse, value),
     responseDeserialize: (value: Buffer): ListRunsResponse => ListRunsResponse.decode(value),
   },
   /** Role data-scientist or operator. Finished runs: FAILED_PRECONDITION. */
@@ -912,9 +913,9 @@ export const TrainingServiceService = {
     path: "/headrace.training.v1.TrainingService/CancelRun" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CancelRunRequest): Buffer => Buffer.from(CancelRunRequest.encode(value).finish()),
+    requestSerialize: (value: CancelRunRequest): Buffer => encodeMessage(CancelRunRequest, value),
     requestDeserialize: (value: Buffer): CancelRunRequest => CancelRunRequest.decode(value),
-    responseSerialize: (value: CancelRunResponse): Buffer => Buffer.from(CancelRunResponse.encode(value).finish()),
+    responseSerialize: (value: CancelRunResponse): Buffer => encodeMessage(CancelRunResponse, value),
     responseDeserialize: (value: Buffer): CancelRunResponse => CancelRunResponse.decode(value),
   },
 } as const;

@@ -26,12 +26,11 @@ export function sourceOf(service: string): string {
   return `/headrace/${service}`;
 }
 
-/** What all events of one type and source have in common; a service has few of them. */
-const common = new Map<string, HeaderBlock>();
+/** What all events of one type and source have in common, by source and type; a service has few of them. */
+const common = new Map<string, Map<string, HeaderBlock>>();
 
 function commonHeaders(type: string, source: string): HeaderBlock {
-  const what = `${type} ${source}`;
-  const known = common.get(what);
+  const known = common.get(source)?.get(type);
   if (known) return known;
   const made = HeaderBlock.of({
     'content-type': CONTENT_TYPE,
@@ -39,7 +38,7 @@ function commonHeaders(type: string, source: string): HeaderBlock {
     ce_source: source,
     ce_type: type,
   });
-  common.set(what, made);
+  common.set(source, (common.get(source) ?? new Map<string, HeaderBlock>()).set(type, made));
   return made;
 }
 

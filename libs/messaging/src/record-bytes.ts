@@ -221,11 +221,29 @@ function putHeader(at: number, name: Buffer, value: Buffer | string | null): num
     const from = putVarint(start, value.length);
     return from + value.copy(scratch, from);
   }
+  if (value.length <= SHORT_TEXT) {
+    const end = putShortAscii(start, value);
+    if (end > 0) return end;
+  }
   // Most texts have as many bytes as characters.
   const guess = start + sizeOfVarint(value.length);
   const size = scratch.write(value, guess, 'utf8');
   const from = putVarint(start, size);
   return from === guess ? from + size : from + scratch.write(value, from, 'utf8');
+}
+
+/** Below this, writing characters one by one costs less than one call out of JavaScript; their number takes one byte. */
+const SHORT_TEXT = 63;
+
+/** Where it ends; 0 when it is not ASCII. */
+function putShortAscii(at: number, text: string): number {
+  scratch[at] = text.length * 2;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return 0;
+    scratch[at + 1 + index] = code;
+  }
+  return at + 1 + text.length;
 }
 
 function putVarint(at: number, value: number): number {

@@ -84,6 +84,13 @@ describe('REST of the Open Inference Protocol', () => {
     expect(await (await post(url + INFER, python)).json()).toEqual(answer);
   });
 
+  it('gives an id back as it came, whatever its letters', async () => {
+    const url = await serve();
+    const body = { id: 'Größe 📏 €', inputs: [{ ...ROWS, data: [0, 0, 0, 1, 0, 0] }] };
+    const response = await post(url + INFER, body);
+    expect(await response.json()).toMatchObject({ id: 'Größe 📏 €', model_name: 'late-arrival' });
+  });
+
   it('takes and gives binary tensors behind the JSON', async () => {
     const url = await serve();
     const tensor = Buffer.from(Float32Array.of(0.25, 0, 0, 0.75, 0, 0).buffer);

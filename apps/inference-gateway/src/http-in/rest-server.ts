@@ -12,7 +12,7 @@ import { Seldom } from '../seldom';
 import type { DescribeModels } from '../use-cases/describe-models';
 import type { InferTensors, TensorAnswer, TensorCall, TensorObserver } from '../use-cases/infer-tensors';
 import { faultOf, HttpFault } from './errors';
-import { BodyBudget, readBody, type Body } from './read-body';
+import { BodyBudget, readBody, receiveBody, type Body } from './read-body';
 import { parseJson, readInfer, type RestInference } from './read-infer';
 import { routeOf, type RestRoute } from './rest-routes';
 import { traced } from './rest-trace';
@@ -108,18 +108,17 @@ export class RestServer {
     { model, version }: Extract<RestRoute, { kind: 'infer' }>,
   ): void {
     const { inferTensors, observer, maxBodyBytes } = this.options;
-    const asking = async (): Promise<void> => {
-      const body = await readBody(request, maxBodyBytes, this.budget);
-      const fail = (error: unknown): void => this.fail(request, response, error);
+    const fail = (error: unknown): void => this.fail(request, response, error);
+    const use = (body: Body): void => {
       try {
         const asked = readInfer(body.bytes, jsonBytesOf(request));
         inferTensors.infer(new RestCall(model, version, asked, body, response, fail), observer);
       } catch (error) {
         body.release();
-        throw error;
+        fail(error);
       }
     };
-    asking().catch((error: unknown) => this.fail(request, response, error));
+    receiveBody(request, maxBodyBytes, this.budget, use, fail);
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse, route: RestRoute): Promise<void> {
@@ -184,8 +183,9 @@ export class RestServer {
 
   /** An empty body is an empty object. */
   private async smallBody(request: IncomingMessage): Promise<{ ready?: unknown; parameters?: object }> {
-    const { bytes, release } = await readBody(request, SMALL_BODY_BYTES, this.budget);
-    release();
+    const body = await readBody(request, SMALL_BODY_BYTES, this.budget);
+    const { bytes } = body;
+    body.release();
     const value = bytes.byteLength === 0 ? {} : parseJson(bytes);
     if (typeof value === 'object' && value !== null) return value;
     throw new DomainError('invalid', 'bad_request', 'the body: expected an object');
@@ -235,8 +235,9 @@ class RestCall implements TensorCall {
     this.body.release();
     const jsonBytes = Buffer.byteLength(json);
     if (!binary) {
-      this.response.writeHead(200, { 'Content-Type': JSON_TYPE, 'Content-Length': jsonBytes });
-      this.response.end(json);
+      this.response.writeHead(200, ['Content-Type', JSON_TYPE, 'Content-Length', String(jsonBytes)]);
+      // Node joins head and text to one write; text without other letters is written as it lies.
+      this.response.end(json, jsonBytes === json.length ? 'latin1' : 'utf8');
       return;
     }
     const total = binary.reduce((sum, { byteLength }) => sum + byteLength, jsonBytes);

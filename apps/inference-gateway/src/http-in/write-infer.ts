@@ -2,7 +2,7 @@
 import { guardrailNotes } from '../open-inference/guardrail-notes';
 import { halfValue } from '../open-inference/half';
 import { outputOf, rawContents } from '../open-inference/write-outputs';
-import { isStrings, type Datatype, type TensorData } from '../models/tensors';
+import { isStrings, type Datatype, type OutputSpec, type TensorData } from '../models/tensors';
 import type { TensorAnswer } from '../use-cases/infer-tensors';
 
 export interface WrittenAnswer {
@@ -15,9 +15,10 @@ export function writeInfer(answer: TensorAnswer, id: string, isBinary: (output: 
   const binary: Uint8Array[] = [];
   const outputs: string[] = [];
   let any = false;
-  for (const { name, datatype } of answer.wanted) {
+  for (const output of answer.wanted) {
+    const { name, datatype } = output;
     const { data, dims } = outputOf(answer.outputs, name);
-    const head = `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${dims.join(',')}]`;
+    const head = `${headOf(output)}${dims.join(',')}]`;
     if (isBinary(name)) {
       any = true;
       const bytes = rawContents(data);
@@ -35,6 +36,18 @@ export function writeInfer(answer: TensorAnswer, id: string, isBinary: (output: 
   return { json, binary: any ? binary : undefined };
 }
 
+const heads = new WeakMap<OutputSpec, string>();
+
+/** What every answer says alike of an output, up to its shape. */
+function headOf(output: OutputSpec): string {
+  let head = heads.get(output);
+  if (head === undefined) {
+    head = `{"name":${JSON.stringify(output.name)},"datatype":"${output.datatype}","shape":[`;
+    heads.set(output, head);
+  }
+  return head;
+}
+
 /** Numbers of 64 bits have all their digits. What JSON has no number for: null for NaN, "Infinity" and "-Infinity". */
 function elements(data: TensorData, datatype: Datatype): string {
   if (isStrings(data)) return data.map((text) => JSON.stringify(text)).join(',');
@@ -45,8 +58,13 @@ function elements(data: TensorData, datatype: Datatype): string {
     case 'FP16':
       return Array.from(data, (bits) => numberText(halfValue(bits))).join(',');
     case 'FP32':
-    case 'FP64':
-      return Array.from(data, numberText).join(',');
+    case 'FP64': {
+      let text = '';
+      for (let index = 0; index < data.length; index += 1) {
+        text += index === 0 ? numberText(data[index] ?? NaN) : `,${numberText(data[index] ?? NaN)}`;
+      }
+      return text;
+    }
     default:
       return data.join(',');
   }

@@ -17,6 +17,11 @@ const WORDS: ReadonlyMap<unknown, number> = new Map<unknown, number>([
 
 export function readJson(data: readonly unknown[], spec: TensorSpec, count: number, rows: number): InputRows {
   const { name, datatype } = spec;
+  // No room is made for more than came, whatever the shape says.
+  if ((datatype === 'FP32' || datatype === 'FP64') && leavesOf(data, spec.shape.length) === count) {
+    const plain = datatype === 'FP32' ? new Float32Array(count) : new Float64Array(count);
+    if (fillPlain(data, plain, spec.shape.length, 0) === count) return bytesOf(plain);
+  }
   const flat: unknown[] = [];
   flatten(data, spec, spec.shape.length, count, flat);
   if (flat.length !== count) {
@@ -35,6 +40,34 @@ export function readJson(data: readonly unknown[], spec: TensorSpec, count: numb
       flat.map((value, index) => elementOf(value, spec, index)),
     ),
   );
+}
+
+/** How many elements there are when every list holds either lists or elements; otherwise some other number. */
+function leavesOf(data: readonly unknown[], depth: number): number {
+  if (depth <= 1 || !Array.isArray(data[0])) return data.length;
+  let leaves = 0;
+  for (const part of data) leaves += Array.isArray(part) ? leavesOf(part, depth - 1) : 1;
+  return leaves;
+}
+
+/**
+ * Nothing but numbers, nearly every request: the elements go where they belong at once. The next place, or -1 where something
+ * else is, or too much: then the careful way finds what it is.
+ */
+function fillPlain(data: readonly unknown[], into: Float32Array | Float64Array, depth: number, from: number): number {
+  let at = from;
+  for (const value of data) {
+    if (typeof value === 'number' && at < into.length) {
+      into[at] = value;
+      at += 1;
+    } else if (depth > 1 && Array.isArray(value)) {
+      at = fillPlain(value, into, depth - 1, at);
+      if (at < 0) return -1;
+    } else {
+      return -1;
+    }
+  }
+  return at;
 }
 
 /** One level of nesting for each dimension at most; ends as soon as there are too many elements. */

@@ -155,6 +155,11 @@ async function tensors(gateways, echoes, mlserver) {
     row(`ModelStreamInfer, ${kind}`, 256, result);
   }
   for (const inFlight of [1, 16, 64]) {
+    row(
+      'bare echo, node:http',
+      inFlight,
+      await restLoad({ ...echoes.http, restPort: echoes.http.port }, rest, inFlight),
+    );
     for (const [kind, server] of all.filter(([name]) => name !== 'fast')) {
       const result = await restLoad(server, rest, inFlight);
       checkRest(result);
@@ -192,6 +197,7 @@ function printRatios() {
   line('ModelInfer, standard ÷ MLServer, 64 in flight', 'ModelInfer, standard 64', 'ModelInfer, MLServer 64', '≥ 15');
   line('ModelInfer, fast ÷ MLServer, 64 in flight', 'ModelInfer, fast 64', 'ModelInfer, MLServer 64', '≥ 45');
   line('REST, gateway ÷ MLServer, 16 in flight', 'REST, gateway 16', 'REST, MLServer 16', '≥ 12');
+  line('REST, gateway ÷ bare echo, node:http, 16 in flight', 'REST, gateway 16', 'bare echo, node:http 16', '');
   for (const kind of SERVERS)
     line(`ModelInfer ÷ bare echo, ${kind}, 64 in flight`, `ModelInfer, ${kind} 64`, `bare echo, ${kind} 64`, '≥ 0.8');
   for (const kind of SERVERS)
@@ -246,6 +252,7 @@ try {
     gateways[kind] = await world.startGateway(kind);
     echoes[kind] = await startEcho(kind);
   }
+  echoes.http = await startEcho('http');
   let mlserver;
   if (!options['without-mlserver']) {
     const directory = join(world.directory, 'mlserver');

@@ -7,6 +7,10 @@ const END_STREAM = 1;
 const END_HEADERS = 4;
 const ACK = 1;
 const WINDOW = 2 ** 30;
+/** What a server allows before it says more, and the most that a frame may hold. */
+const INITIAL_WINDOW = 65_535;
+const LARGEST_FRAME = 16_384;
+const FRAME_HEAD = 9;
 
 function frame(type, flags, stream, payload = Buffer.alloc(0)) {
   const head = Buffer.alloc(9);
@@ -43,6 +47,7 @@ function headersOf(path, timeoutMs) {
 }
 
 export function messageOf(body) {
+  if (body.length + 5 > LARGEST_FRAME) throw new Error(`a message of ${body.length} bytes does not fit into one frame`);
   return Buffer.concat([Buffer.from([0]), uint32(body.length), body]);
 }
 
@@ -59,6 +64,9 @@ export class Connection {
     this.rest = Buffer.alloc(0);
     this.received = 0;
     this.pending = [];
+    /** Bytes of messages that the server allows, all calls together; a message here is no larger than the window of a call. */
+    this.connectionWindow = INITIAL_WINDOW;
+    this.unsentCalls = [];
     this.socket = connect(port, '127.0.0.1').setNoDelay(true);
     this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     this.socket.write(frame(FRAME.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), uint32(WINDOW)])));
@@ -74,10 +82,22 @@ export class Connection {
   }
 
   send() {
-    const stream = this.nextStream;
-    this.nextStream += 2;
-    this.pending.push(ofStream(this.headers, stream), ofStream(this.nextFrame(), stream));
-    this.started.set(stream, performance.now());
+    this.unsentCalls.push({ body: this.nextFrame(), from: performance.now() });
+    this.sendWithinWindow();
+  }
+
+  sendWithinWindow() {
+    while (this.unsentCalls.length > 0) {
+      const { body, from } = this.unsentCalls[0];
+      const size = body.length - FRAME_HEAD;
+      if (size > this.connectionWindow) return;
+      this.unsentCalls.shift();
+      this.connectionWindow -= size;
+      const stream = this.nextStream;
+      this.nextStream += 2;
+      this.pending.push(ofStream(this.headers, stream), ofStream(body, stream));
+      this.started.set(stream, from);
+    }
   }
 
   /** Of the frame with a message: it is the last of its stream. */
@@ -118,6 +138,9 @@ export class Connection {
         this.pending.push(frame(FRAME.windowUpdate, 0, 0, uint32(this.received)));
         this.received = 0;
       }
+    } else if (type === FRAME.windowUpdate && stream === 0) {
+      this.connectionWindow += bytes.readUInt32BE(at);
+      this.sendWithinWindow();
     } else if (type === FRAME.settings && (flags & ACK) === 0) {
       this.pending.push(frame(FRAME.settings, ACK, 0));
     } else if (type === FRAME.ping && (flags & ACK) === 0) {
@@ -129,6 +152,11 @@ export class Connection {
     const ended = (type === FRAME.data || type === FRAME.headers) && (flags & END_STREAM) !== 0;
     if (!ended && type !== FRAME.reset) return;
     const from = this.started.get(stream);
+    // Nobody waits for it any more.
+    if (from === undefined) {
+      this.answered.delete(stream);
+      return;
+    }
     this.started.delete(stream);
     this.ended(this.answered.delete(stream), performance.now() - from);
   }
@@ -146,9 +174,8 @@ export class Stream extends Connection {
     this.pending.push(ofStream(this.headers, 1));
     this.sent = [];
     this.unsent = 0;
-    this.connectionWindow = 65_535;
-    this.streamWindow = 65_535;
-    this.initialWindow = 65_535;
+    this.streamWindow = INITIAL_WINDOW;
+    this.initialWindow = INITIAL_WINDOW;
     this.unread = Buffer.alloc(0);
   }
 

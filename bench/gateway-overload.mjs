@@ -1,6 +1,6 @@
 // npm run bench -- gateway-overload [--times 5] [--seconds 8]
 //
-// More than the gateway can do: calls of 128 rows (half a millisecond of the model or more) with a deadline, so many times as many
+// More than the gateway can do: calls of 1,024 rows (some milliseconds of the model) with a deadline, so many times as many
 // as it answers at its best. Goodput: answers within the deadline. Right after it, half of what it can do.
 import { parseArgs } from 'node:util';
 import inference from '@headrace/contracts/inference';
@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
 const TIMES = Number(options.times);
 const MEASURE_MS = Number(options.seconds) * 1_000;
 const TIMEOUT_MS = 200;
-const ROWS = 128;
+const ROWS = 1_024;
 const ENDPOINT = 'late-arrival';
 
 const rows = Float32Array.from({ length: FEATURES * ROWS }, (_, index) => (index % FEATURES) * 7.5);
@@ -27,7 +27,7 @@ const request = inference.ModelInferRequest.encode(
 const call = {
   path: '/inference.GRPCInferenceService/ModelInfer',
   bodies: [Buffer.from(request).toString('base64')],
-  connections: 4,
+  connections: 16,
   warmUpMs: 4_000,
   measureMs: MEASURE_MS,
 };
@@ -37,7 +37,7 @@ const ms = (micros) => (micros / 1_000).toFixed(1);
 
 /** @returns {Promise<boolean>} whether every bound was kept */
 async function overload(kind, gateway) {
-  const peak = await measure(gateway, 'http2-load.mjs', { ...call, inFlight: 16 });
+  const peak = await measure(gateway, 'http2-load.mjs', { ...call, inFlight: 4 });
   const quiet = await memory(gateway.pid);
   const over = await paced(gateway, TIMES * peak.perSecond);
   const under = await memory(gateway.pid);

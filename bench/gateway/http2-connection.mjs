@@ -47,15 +47,26 @@ function headersOf(path, timeoutMs) {
 }
 
 export function messageOf(body) {
-  if (body.length + 5 > LARGEST_FRAME) throw new Error(`a message of ${body.length} bytes does not fit into one frame`);
+  // What a server allows for one call before it says more.
+  if (body.length + 5 > INITIAL_WINDOW) throw new Error(`a message of ${body.length} bytes: expected less than 64 kB`);
   return Buffer.concat([Buffer.from([0]), uint32(body.length), body]);
+}
+
+/** As many frames as a message needs; `lastFlags` are those of the last. */
+function dataFrames(message, lastFlags) {
+  const frames = [];
+  for (let from = 0; from < message.length; from += LARGEST_FRAME) {
+    const part = message.subarray(from, from + LARGEST_FRAME);
+    frames.push(frame(FRAME.data, from + part.length === message.length ? lastFlags : 0, 0, part));
+  }
+  return Buffer.concat(frames);
 }
 
 /** Unary calls. `statistics.finish(ok, milliseconds)` is told of each; then the next is sent. */
 export class Connection {
   constructor({ port, path, timeoutMs }, messages, statistics) {
     this.headers = frame(FRAME.headers, END_HEADERS, 0, headersOf(path, timeoutMs));
-    this.frames = messages.map((message) => frame(FRAME.data, this.messageFlags, 0, message));
+    this.frames = messages.map((message) => dataFrames(message, this.messageFlags));
     this.turn = 0;
     this.statistics = statistics;
     this.nextStream = 1;
@@ -89,7 +100,7 @@ export class Connection {
   sendWithinWindow() {
     while (this.unsentCalls.length > 0) {
       const { body, from } = this.unsentCalls[0];
-      const size = body.length - FRAME_HEAD;
+      const size = body.length - FRAME_HEAD * Math.ceil(body.length / (LARGEST_FRAME + FRAME_HEAD));
       if (size > this.connectionWindow) return;
       this.unsentCalls.shift();
       this.connectionWindow -= size;
@@ -236,8 +247,9 @@ export class Stream extends Connection {
   }
 }
 
+/** A copy of frames as those of this stream. */
 function ofStream(bytes, stream) {
   const own = Buffer.from(bytes);
-  own.writeUInt32BE(stream, 5);
+  for (let at = 0; at < own.length; at += FRAME_HEAD + own.readUIntBE(at, 3)) own.writeUInt32BE(stream, at + 5);
   return own;
 }

@@ -83,7 +83,7 @@ function printCandidates({ candidates, report, otherTrainings }) {
   const shown = [seconds[0], seconds[seconds.length >> 1], seconds.at(-1)].map((value) => (value ?? NaN).toFixed(1));
   console.log(
     `  bad candidates: ${rolledBack} of ${candidates.length} rolled back, ${candidates.filter(({ waived }) => !waived).length} of them had passed their gates; ` +
-      `canary of ${shown.join(' / ')} s (least, median, most); ${report.asked} requests asked, ${report.failed} failed, ${otherTrainings} other retrainings`,
+      `canary of ${shown.join(' / ')} s (least, median, most); ${report.asked} requests asked, ${report.fallback} answered by the fallback, ${report.failed} failed, ${otherTrainings} other retrainings`,
   );
 }
 

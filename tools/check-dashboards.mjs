@@ -6,20 +6,19 @@
 // system is: it waits for the addresses, scrapes until SIGTERM, SIGINT or SIGUSR1 and judges then, also when the system
 // is gone by that time. A panel is good when each of its queries has data somewhere in that time. Exit code 0: all are
 // good, or there is no `prometheus` on the PATH (it says so); 1: some are not, each is named.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { repository } from './child.mjs';
+import { startPrometheus } from './live/prometheus.mjs';
 import { parse } from 'yaml';
 
 const SCRAPE_SECONDS = 1;
 const LEAST_SCRAPES = 3;
 const SYSTEM_WAIT_MS = 30_000;
-const JUDGE_WAIT_MS = 20_000;
 /** What Grafana would put in; intervals fit the scraping here. */
 const VARIABLES = { $__rate_interval: '5s', $__interval: '1s', $__range: '5m', $__all: '.*' };
 
@@ -53,7 +52,16 @@ async function main() {
   const folder = await mkdtemp(join(tmpdir(), 'headrace-dashboards-'));
   let prometheus;
   try {
-    prometheus = await startPrometheus(folder);
+    await writeFile(join(folder, 'targets.json'), '[]');
+    prometheus = await startPrometheus(folder, {
+      global: { scrape_interval: `${SCRAPE_SECONDS}s`, scrape_timeout: `${SCRAPE_SECONDS}s` },
+      scrape_configs: [
+        {
+          job_name: 'headrace',
+          file_sd_configs: [{ files: [join(folder, 'targets.json')], refresh_interval: '1s' }],
+        },
+      ],
+    });
     const faults = await observe(prometheus, systemFile, folder);
     for (const fault of faults) console.error(fault);
     return faults.length === 0 ? 0 : 1;
@@ -199,75 +207,6 @@ async function alertExpressions() {
       alerts.push(...rules.map(({ alert, record, expr }) => ({ alert: alert ?? record, expr })));
   }
   return alerts;
-}
-
-async function startPrometheus(folder) {
-  const port = await freePort();
-  const config = join(folder, 'prometheus.yml');
-  await writeFile(join(folder, 'targets.json'), '[]');
-  await writeFile(
-    config,
-    `global: { scrape_interval: ${SCRAPE_SECONDS}s, scrape_timeout: ${SCRAPE_SECONDS}s }\n` +
-      'scrape_configs:\n' +
-      `  - { job_name: headrace, file_sd_configs: [{ files: ['${join(folder, 'targets.json')}'], refresh_interval: 1s }] }\n`,
-  );
-  const child = spawn(
-    'prometheus',
-    [
-      `--config.file=${config}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--log.level=warn',
-    ],
-    // A group of its own: a Ctrl-C at the terminal must not end it before the judgement.
-    { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
-  );
-  let log = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (log = (log + chunk).slice(-4_000)));
-  const ended = new Promise((resolveEnd) => child.once('close', resolveEnd));
-  const killed = () => child.kill('SIGKILL');
-  process.on('exit', killed);
-  const get = async (path, parameters = {}) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`, {
-      ...(path.startsWith('query') ? { method: 'POST', body: new URLSearchParams(parameters) } : {}),
-    });
-    const { status, data, error } = await answer.json();
-    if (status !== 'success') throw new Error(error);
-    return data;
-  };
-  const deadline = Date.now() + JUDGE_WAIT_MS;
-  for (;;) {
-    const ready = await fetch(`http://127.0.0.1:${port}/-/ready`).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (ready) break;
-    if (child.exitCode !== null || Date.now() > deadline) {
-      child.kill('SIGKILL');
-      throw failure(`prometheus did not start:\n${log}`);
-    }
-    await delay(100);
-  }
-  return {
-    get,
-    query: async (query) => (await get('query', { query })).result,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await ended;
-      process.off('exit', killed);
-    },
-  };
-}
-
-function freePort() {
-  return new Promise((resolvePort, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolvePort(port));
-    });
-  });
 }
 
 /** An Error whose message alone is shown. */

@@ -115,7 +115,9 @@ function judge(state, drift, traffic) {
   return {
     turns,
     retrainings: retrainings(state),
-    failedRuns: state.runs.filter(({ state: end }) => end === 'failed').map(({ error }) => error),
+    failedRuns: state.runs
+      .filter(({ state: end, trigger }) => end === 'failed' && trigger !== 'data-volume')
+      .map(({ error }) => error),
     promoted: state.history.filter(({ change }) => change === 'promoted').length,
     rolledBack: state.history.filter(({ change }) => change === 'rolled_back').length,
     detections: state.decisions.filter(({ type }) => /^(DriftDetected|PerformanceDegraded)$/.test(type)).length,

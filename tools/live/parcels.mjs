@@ -13,6 +13,8 @@ const example = join(repository, 'examples', 'parcels');
 const STOP_MS = 10_000;
 /** History that a first version is trained on. */
 export const HISTORY_DAYS = 12;
+/** Not as fast as it goes: partitions that come unevenly leave the watermark behind the newest days, which the plan looks at. */
+const HISTORY_DAY_SECONDS = 0.5;
 
 /** The definitions of the example under another name; `change` may alter each (it has `kind` and `spec`). */
 export async function definitionsOf(live, name, change = () => undefined) {
@@ -78,16 +80,20 @@ export class Traffic {
 
 /** History is published, the first version is trained on it and serves. Resolves with the seconds that its training took. */
 export async function untilServes(live, name, options = {}, say = () => undefined) {
-  const history = new Traffic(live, { name, ask: false, 'until-day': HISTORY_DAYS, ...options });
+  const history = new Traffic(live, {
+    name,
+    ask: false,
+    'until-day': HISTORY_DAYS,
+    'day-seconds': HISTORY_DAY_SECONDS,
+    ...options,
+  });
   try {
     await history.done;
     const seconds = await live.until(`version 1 of ${name} serves`, async () => {
       const { runs } = await live.call('training', 'listRuns', { plan: name });
-      const failed = runs.find(({ state }) => state === 'failed');
-      if (failed) throw new Error(`the first training of ${name} failed: ${failed.error}`);
       const endpoint = await live.call('registry', 'getEndpoint', { endpoint: name });
       if (!endpoint.desired?.versions.some(({ version }) => version === 1)) return undefined;
-      const [run] = runs.filter(({ finishedAtMicros }) => finishedAtMicros > 0);
+      const run = runs.find(({ state }) => state === 'done');
       return run && (run.finishedAtMicros - run.requestedAtMicros) / 1e6;
     });
     say(`${name}: version 1 serves, its training took ${seconds.toFixed(1)} s`);

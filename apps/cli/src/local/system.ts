@@ -35,6 +35,8 @@ export interface LocalSystemOptions {
   readonly logLevel?: string | undefined;
   /** Variables of OpenTelemetry for the services: where spans go, and which. */
   readonly telemetry?: Readonly<Record<string, string>>;
+  /** Settings that every service gets besides, such as GATEWAY_LOG_BUFFER. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Aborted: starting is given up and what was started is stopped. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -100,6 +102,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     };
     const common = {
       ...options.telemetry,
+      ...options.settings,
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
       NODE_ENV: 'production',

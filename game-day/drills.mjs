@@ -109,8 +109,8 @@ const events = [
       {
         says: 'npx headrace dlq drop training.v1/2/1041 --reason "test data"',
         does: async (world) => {
-          for (const event of new Set(world.letters.map((letter) => letter.event)))
-            await world.headrace('dlq', 'drop', event, '--reason', 'test data');
+          for (const { event, group } of world.letters)
+            await world.headrace('dlq', 'drop', event, '--group', group, '--reason', 'test data');
         },
       },
       {

@@ -1,7 +1,12 @@
 // What the tables keep of predictions and labels, statement by statement.
 import { saveLabels, type LabelRow } from '../src/database/labels.repository';
 import { joinLabels, joinPredictions, readPairs } from '../src/database/outcomes.repository';
-import { findPredictionRef, insertPredictions, readScoredPredictions } from '../src/database/predictions.repository';
+import {
+  findPredictionRef,
+  insertPredictions,
+  readScoredPredictions,
+  type ServedEvent,
+} from '../src/database/predictions.repository';
 import { advanceWatermark, prune, readWatermark } from '../src/database/progress.repository';
 import { addScores, forgetRollouts, saveCheck } from '../src/database/rollout-scores.repository';
 import type { Queries } from '../src/database/sql';
@@ -25,6 +30,8 @@ function label(overrides: Partial<LabelRow> = {}): LabelRow {
   };
 }
 
+const dataOf = (events: readonly ServedEvent[]): ServedEvent['data'][] => events.map(({ data }) => data);
+
 describe('the facts in the tables', () => {
   let database: OpenDatabase;
   let queries: Queries;
@@ -37,10 +44,12 @@ describe('the facts in the tables', () => {
 
   it('keeps a prediction once, with missing features as NaN and its place on the log', async () => {
     const event = served({ predictionId: 'p1', featureNames: ['a', 'b'], featureValues: [1.5, Number.NaN] });
-    expect(await insertPredictions(queries, [event, event])).toEqual(new Set(['p1']));
+    const without = served({ predictionId: 'p2', asOfMicros: 101 });
+    expect(await insertPredictions(queries, [event, event, without])).toEqual(new Set(['p1', 'p2']));
     expect(await insertPredictions(queries, [event])).toEqual(new Set());
     expect(await readScoredPredictions(queries, 'e', 1, 0, 1_000)).toEqual([
-      { predictionId: 'p1', names: ['a', 'b'], features: [1.5, Number.NaN], score: 0.25 },
+      { predictionId: 'p1', names: ['a', 'b'], features: Float64Array.of(1.5, Number.NaN), score: 0.25 },
+      { predictionId: 'p2', names: [], features: new Float64Array(0), score: 0.25 },
     ]);
     expect((await findPredictionRef(queries, 'p1'))?.ref).toMatchObject({ id: 'p1', partition: 2, offset: 7 });
   });
@@ -83,22 +92,23 @@ describe('the facts in the tables', () => {
 
   it('joins no fallback and no prediction of another endpoint', async () => {
     await saveLabels(queries, [label()]);
-    const ids = ['p1', 'p2', 'p3'];
-    await insertPredictions(queries, [
+    const events = [
       served({ predictionId: 'p1', joinKey: 'k1', fallback: true }),
       served({ predictionId: 'p2', joinKey: 'k1', endpoint: 'other' }),
       served({ predictionId: 'p3', joinKey: 'k1' }),
-    ]);
-    const joined = await joinPredictions(queries, ids, [judged]);
+      served({ predictionId: 'p4', joinKey: 'without-label' }),
+    ];
+    await insertPredictions(queries, events);
+    const joined = await joinPredictions(queries, dataOf(events), [judged]);
     expect(joined.map((one) => one.predictionId)).toEqual(['p3']);
-    expect(await joinPredictions(queries, ids, [judged])).toEqual([]);
+    expect(await joinPredictions(queries, dataOf(events), [judged])).toEqual([]);
   });
 
   it('pairs the scores of a rollout, whoever of the two answered', async () => {
     const rollout = { rolloutId: 'r', champion: 1, candidate: 2 };
     await saveLabels(queries, [label()]);
     const shadowScores = (version: number, output: number) => [{ version, output }];
-    await insertPredictions(queries, [
+    const events = [
       served({ predictionId: 'p1', joinKey: 'k1', rolloutId: 'r', output: 0.5, shadowScores: shadowScores(2, 0.8) }),
       served({
         predictionId: 'p2',
@@ -110,8 +120,9 @@ describe('the facts in the tables', () => {
       }),
       served({ predictionId: 'p3', joinKey: 'k1', rolloutId: 'r' }),
       served({ predictionId: 'p4', joinKey: 'k1', rolloutId: '', shadowScores: shadowScores(2, 0.8) }),
-    ]);
-    await joinPredictions(queries, ['p1', 'p2', 'p3', 'p4'], [judged]);
+    ];
+    await insertPredictions(queries, events);
+    await joinPredictions(queries, dataOf(events), [judged]);
     const pairs = await readPairs(queries, judged.source, rollout, undefined, 1_000);
     expect(pairs.map((pair) => pair.predictionId)).toEqual(['p1', 'p2']);
     for (const pair of pairs) expect(pair.difference).toBeCloseTo(0.25 - 0.04, 12);
@@ -127,12 +138,13 @@ describe('the facts in the tables', () => {
   });
 
   it('forgets what is older than the retention, and says whether more may be left', async () => {
-    await insertPredictions(queries, [
+    const events = [
       served({ predictionId: 'p1', joinKey: 'k1', asOfMicros: 100 }),
       served({ predictionId: 'p2', joinKey: 'k2', asOfMicros: 900 }),
-    ]);
+    ];
+    await insertPredictions(queries, events);
     await saveLabels(queries, [label(), label({ key: 'k2', eventTimeMicros: 950 })]);
-    await joinPredictions(queries, ['p1', 'p2'], [judged]);
+    await joinPredictions(queries, dataOf(events), [judged]);
     expect(await prune(queries, judged, 500, 1)).toBe(true);
     expect(await prune(queries, judged, 500, 1)).toBe(false);
     const [left] = await queries.query(

@@ -1,6 +1,6 @@
 // Arrays as statement parameters in Postgres' binary format (array_send of src/backend/utils/adt/arrayfuncs.c): the driver
 // passes a Buffer on as it is, while of a JavaScript array it makes escaped text, bytes as hexadecimal.
-const OID = { bytea: 17, int4: 23, text: 25 } as const;
+const OID = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, float8: 701 } as const;
 const HEADER_BYTES = 20;
 
 export function int4Array(values: readonly number[]): Buffer {
@@ -13,14 +13,47 @@ export function int4Array(values: readonly number[]): Buffer {
   return array;
 }
 
-export function textArray(values: readonly string[]): Buffer {
-  const sizes = values.map((value) => Buffer.byteLength(value));
-  const size = sizes.reduce((sum, each) => sum + 4 + each, 0);
-  const array = arrayOf(OID.text, values.length, size, false);
+export function float8Array(values: readonly number[]): Buffer {
+  const array = arrayOf(OID.float8, values.length, values.length * 12, false);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = array.writeInt32BE(8, at);
+    at = array.writeDoubleBE(value, at);
+  }
+  return array;
+}
+
+/** Whole numbers up to 2^53 in size. */
+export function int8Array(values: readonly number[]): Buffer {
+  const array = arrayOf(OID.int8, values.length, values.length * 12, false);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    const high = Math.floor(value / 2 ** 32);
+    at = array.writeInt32BE(8, at);
+    at = array.writeInt32BE(high, at);
+    at = array.writeUInt32BE(value - high * 2 ** 32, at);
+  }
+  return array;
+}
+
+export function boolArray(values: readonly boolean[]): Buffer {
+  const array = arrayOf(OID.bool, values.length, values.length * 5, false);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = array.writeInt32BE(1, at);
+    at = array.writeUInt8(value ? 1 : 0, at);
+  }
+  return array;
+}
+
+export function textArray(values: readonly (string | null)[]): Buffer {
+  const sizes = values.map((value) => (value === null ? -1 : Buffer.byteLength(value)));
+  const size = sizes.reduce((sum, each) => sum + 4 + Math.max(each, 0), 0);
+  const array = arrayOf(OID.text, values.length, size, sizes.includes(-1));
   let at = HEADER_BYTES;
   for (const [index, value] of values.entries()) {
-    at = array.writeInt32BE(sizes[index] ?? 0, at);
-    at += array.write(value, at, 'utf8');
+    at = array.writeInt32BE(sizes[index] ?? -1, at);
+    if (value !== null) at += array.write(value, at, 'utf8');
   }
   return array;
 }
@@ -34,6 +67,14 @@ export function byteaArray(values: readonly (Buffer | null)[]): Buffer {
     if (value) at += value.copy(array, at);
   }
   return array;
+}
+
+/** The numbers of a double precision[] without nulls, as array_send gives it. */
+export function toFloat8s(array: Buffer): Float64Array {
+  const values = new Float64Array(array.length <= HEADER_BYTES ? 0 : (array.length - HEADER_BYTES) / 12);
+  for (let index = 0; index < values.length; index += 1)
+    values[index] = array.readDoubleBE(HEADER_BYTES + index * 12 + 4);
+  return values;
 }
 
 function arrayOf(oid: number, length: number, bytes: number, hasNulls: boolean): Buffer {

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@headrace/testing';
 import type { DataSource } from 'typeorm';
-import { byteaArray, int4Array, textArray } from '../src/postgres-arrays';
+import { boolArray, byteaArray, float8Array, int4Array, int8Array, textArray, toFloat8s } from '../src/postgres-arrays';
 import { openTestDatabase } from './running-service';
 
 describe('arrays in the binary format', () => {
@@ -26,6 +26,32 @@ describe('arrays in the binary format', () => {
       [int4Array(numbers), textArray(texts), byteaArray(bytes)],
     );
     expect(found).toEqual(numbers.map((number, index) => ({ number, text: texts[index], bytes: bytes[index] })));
+  });
+
+  it('keep every number, and the difference between nothing and an empty text', async () => {
+    const doubles = [0.1, -5e-324, Number.NaN, -Infinity];
+    const whole = [Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, -1, 2 ** 32];
+    const texts = [null, '', 'a', null];
+    const found: unknown = await dataSource.query(
+      `SELECT real, whole::text AS whole, yes, text
+         FROM unnest($1::float8[], $2::bigint[], $3::boolean[], $4::text[]) AS r (real, whole, yes, text)`,
+      [float8Array(doubles), int8Array(whole), boolArray([true, false, true, false]), textArray(texts)],
+    );
+    const expected = doubles.map((real, row) => ({
+      real,
+      whole: String(whole[row]),
+      yes: row % 2 === 0,
+      text: texts[row],
+    }));
+    expect(found).toEqual(expected);
+  });
+
+  it('come back as bytes', async () => {
+    const doubles = [0.1, -5e-324, Number.NaN, Infinity];
+    const sql = 'SELECT array_send($1::float8[]) AS some, array_send(($1::float8[])[2:1]) AS none';
+    const [found]: { some: Buffer; none: Buffer }[] = await dataSource.query(sql, [float8Array(doubles)]);
+    expect([...toFloat8s(found?.some ?? Buffer.alloc(0))]).toEqual(doubles);
+    expect(toFloat8s(found?.none ?? Buffer.alloc(0))).toHaveLength(0);
   });
 
   it('may be empty', async () => {

@@ -1,4 +1,5 @@
 // Predictions joined with their labels.
+import { textArray } from '@headrace/messaging';
 import type { Pair } from '@headrace/statistics';
 import { scoreOf } from './predictions.repository';
 import type { Queries } from './sql';
@@ -65,14 +66,18 @@ const JOIN = `
 /** Joins new predictions with the labels that came before them. The sources are locked. */
 export function joinPredictions(
   queries: Queries,
-  ids: readonly string[],
+  predictions: readonly { readonly predictionId: string; readonly endpoint: string; readonly joinKey: string }[],
   judged: readonly Judged[],
 ): Promise<Joined[]> {
-  const matched = `SELECT p.prediction_id, j.source
-     FROM unnest($1::text[]) AS i (id) JOIN predictions p ON p.prediction_id = i.id
-     JOIN unnest($2::text[], $3::text[]) AS j (endpoint, source) ON j.endpoint = p.endpoint`;
+  // Nearly none has a label yet: only those that do are looked up again.
+  const matched = `SELECT i.id AS prediction_id, j.source
+     FROM unnest($1::text[], $2::text[], $3::text[]) AS i (id, endpoint, key)
+     JOIN unnest($4::text[], $5::text[]) AS j (endpoint, source) ON j.endpoint = i.endpoint
+     JOIN labels known ON known.source = j.source AND known.key = i.key`;
   return queries.query<Joined>(withMatched(matched), [
-    ids,
+    textArray(predictions.map((one) => one.predictionId)),
+    textArray(predictions.map((one) => one.endpoint)),
+    textArray(predictions.map((one) => one.joinKey)),
     judged.map((one) => one.endpoint),
     judged.map((one) => one.source),
   ]);

@@ -3,11 +3,6 @@ import type { Transaction } from '@headrace/messaging';
 /** The part of a Transaction (or DataSource) that reads and writes tables. */
 export type Queries = Pick<Transaction, 'query'>;
 
-/** A Postgres array literal, for lists of lists: unnest would flatten arrays of arrays. */
-export function arrayLiteral(values: readonly number[]): string {
-  return `{${values.join(',')}}`;
-}
-
 /** Postgres has −infinity for floating point only; times are bigint. */
 export function microsOrNull(micros: number | undefined): number | null {
   return micros === undefined || !Number.isFinite(micros) ? null : micros;

@@ -34,7 +34,7 @@ export interface JudgedEvidence {
 /** One prediction that the version scored; features in the order of `names`, NaN = missing. */
 export interface ScoredRow {
   readonly names: readonly string[];
-  readonly features: readonly number[];
+  readonly features: readonly number[] | Float64Array;
   readonly score: number;
 }
 

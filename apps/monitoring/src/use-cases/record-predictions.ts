@@ -40,8 +40,8 @@ export class RecordPredictions {
       fresh.map(({ data }) => ({ endpoint: data.endpoint, timeMicros: data.asOfMicros })),
     );
     if (judged.length === 0) return;
-    const ids = fresh.filter(({ data }) => !data.fallback).map(({ data }) => data.predictionId);
-    await noteJoined(transaction, await joinPredictions(transaction, ids, judged), this.monitors.all());
+    const answered = fresh.map(({ data }) => data).filter((prediction) => !prediction.fallback);
+    await noteJoined(transaction, await joinPredictions(transaction, answered, judged), this.monitors.all());
   }
 }
 

@@ -31,7 +31,7 @@ const PLAN = 'late-arrival';
 const APPLICATION_GROUP = 'flights-application';
 /** Records that the publisher may be ahead of the application: well within the features' retention. */
 const LEAD = 3_000;
-const REPLAY_SECONDS = 52;
+const REPLAY_SECONDS = 58;
 /** Wall seconds that the past takes on two quiet cores, from its first record to the first version that serves. */
 const QUIET_HISTORY_SECONDS = 28;
 /** After the data has ended nothing new can happen; what is on its way gets this time. */

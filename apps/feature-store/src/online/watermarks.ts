@@ -45,18 +45,20 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   private seenAtMs = -Infinity;
   private nowAskedMs = -Infinity;
   private wake = new AbortController();
+  /** In the longer pause of quiet times: who comes now ends it, while in busy times hundreds come between two looks. */
+  private resting = false;
   private readonly polling = new Repeating(
     0,
     async (signal) => {
-      this.wake = new AbortController();
       await this.refresh().catch((error: unknown) => {
         this.logger.warn({ err: error }, 'watermarks could not be read');
         this.settleLookers(({ reject }) => reject(error));
       });
       const busy = this.waiters.size > 0 || performance.now() - this.nowAskedMs < NOW_ASKED_MS;
-      // Whoever came while this look was under way may have been too late for it.
-      if (this.lookers.length > 0) return;
+      this.wake = new AbortController();
+      this.resting = !busy;
       await pause(busy ? BUSY_POLL_MS : IDLE_POLL_MS, AbortSignal.any([signal, this.wake.signal]));
+      this.resting = false;
     },
     (error) => this.logger.error({ err: error }, 'watermarks are not read in their turn'),
   );
@@ -126,7 +128,7 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
         resolve(false);
       }, maxWaitMs);
       this.waiters.add(waiter);
-      this.wake.abort();
+      if (this.resting) this.wake.abort();
     });
   }
 

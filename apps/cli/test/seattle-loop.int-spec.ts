@@ -65,6 +65,13 @@ function findPython(): string | undefined {
   const versions = async () =>
     (await clients.call(clients.registry.listVersions.bind(clients.registry), { model: NAME })).versions;
   const changes = async () => (await endpoint()).history.map((entry) => entry.change?.change);
+  /** Types of the events that a change of the endpoint caused. */
+  const effectsOf = async (change: string): Promise<string[]> => {
+    const { eventId } = (await endpoint()).history.find((entry) => entry.change?.change === change) ?? {};
+    const { registry } = clients;
+    const { effects } = await clients.call(registry.traceEvent.bind(registry), { eventId: eventId ?? '' });
+    return effects.map((effect) => effect.type.split('.').at(-1) ?? '');
+  };
   const decisions = async () => (await monitor()).decisions.map((decision) => decision.type.split('.').at(-1));
 
   beforeAll(async () => {
@@ -138,6 +145,7 @@ function findPython(): string | undefined {
       PATIENCE,
     );
     await eventually(async () => expect(await changes()).toEqual(['deployed', 'canary_started']), PATIENCE);
+    await eventually(async () => expect(await effectsOf('canary_started')).toContain('DeploymentActivated'), PATIENCE);
     expect((await versions()).find(({ version }) => version === 2)).toMatchObject({
       state: 'validated',
       trigger: 'performance',

@@ -104,37 +104,6 @@ describe('the feature store on the real Kafka and Postgres', () => {
     await waiting;
   });
 
-  it('answers "now" from what is known, with or without a watermark, and follows what comes', async () => {
-    await store.apply(byOrigin);
-    const view = compiled(byOrigin);
-    const arrivals = landings(200, 21).map((arrival, index) => {
-      const at = Date.now() * 1_000 - 60_000_000 + index;
-      return { ...arrival, eventTime: at, knownTime: at };
-    });
-    // As of the moment that an answer names, of the records that are there.
-    const expectNow = async (known: readonly Arrival[]): Promise<void> => {
-      const before = Date.now() * 1_000;
-      const rows = ['ATL', 'nowhere'].map((origin) => ({ asOfMicros: 0, entities: { origin } }));
-      const answers = await store.read(refsOf(view), rows);
-      for (const [index, { asOfMicros, values, statuses }] of answers.entries()) {
-        expect(before - asOfMicros).toBeLessThanOrEqual(1_000_000);
-        expect(statuses).not.toContain(FeatureStatus.STALE);
-        const records = oracleOf(view, known);
-        const expected = [...view.features.values()].map((feature) =>
-          featureAt(records, feature, rows[index]?.entities.origin ?? '', asOfMicros),
-        );
-        expect(values).toEqual(expected);
-      }
-    };
-    await store.arrived(arrivalsStream, arrivals.slice(0, 100));
-    await eventually(() => expectNow(arrivals.slice(0, 100)));
-    await store.arrived(arrivalsStream, arrivals.slice(100, 150), 100);
-    await eventually(() => expectNow(arrivals.slice(0, 150)));
-    await store.complete(arrivalsStream, Date.now() * 1_000);
-    await store.arrived(arrivalsStream, arrivals.slice(150), 150);
-    await eventually(() => expectNow(arrivals));
-  });
-
   it('takes in a record that comes behind the watermark, as a redrive brings it', async () => {
     await store.apply(byOrigin);
     const arrivals = landings(300, 8);

@@ -4,45 +4,35 @@ const OID = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, float8: 701 } a
 const HEADER_BYTES = 20;
 
 export function int4Array(values: readonly number[]): Buffer {
-  const array = arrayOf(OID.int4, values.length, values.length * 8, false);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    at = array.writeInt32BE(4, at);
-    at = array.writeInt32BE(value, at);
-  }
-  return array;
+  return fixedArray('int4', 4, values, (array, value, at) => array.writeInt32BE(value, at));
 }
 
 export function float8Array(values: readonly number[]): Buffer {
-  const array = arrayOf(OID.float8, values.length, values.length * 12, false);
-  let at = HEADER_BYTES;
-  for (const value of values) {
-    at = array.writeInt32BE(8, at);
-    at = array.writeDoubleBE(value, at);
-  }
-  return array;
+  return fixedArray('float8', 8, values, (array, value, at) => array.writeDoubleBE(value, at));
 }
 
 /** Whole numbers up to 2^53 in size. */
 export function int8Array(values: readonly number[]): Buffer {
-  const array = arrayOf(OID.int8, values.length, values.length * 12, false);
-  let at = HEADER_BYTES;
-  for (const value of values) {
+  return fixedArray('int8', 8, values, (array, value, at) => {
     const high = Math.floor(value / 2 ** 32);
-    at = array.writeInt32BE(8, at);
-    at = array.writeInt32BE(high, at);
-    at = array.writeUInt32BE(value - high * 2 ** 32, at);
-  }
-  return array;
+    return array.writeUInt32BE(value - high * 2 ** 32, array.writeInt32BE(high, at));
+  });
 }
 
 export function boolArray(values: readonly boolean[]): Buffer {
-  const array = arrayOf(OID.bool, values.length, values.length * 5, false);
+  return fixedArray('bool', 1, values, (array, value, at) => array.writeUInt8(value ? 1 : 0, at));
+}
+
+/** Of elements of one size; `write` gives the place behind what it wrote. */
+function fixedArray<T>(
+  type: keyof typeof OID,
+  size: number,
+  values: readonly T[],
+  write: (array: Buffer, value: T, at: number) => number,
+): Buffer {
+  const array = arrayOf(OID[type], values.length, values.length * (4 + size), false);
   let at = HEADER_BYTES;
-  for (const value of values) {
-    at = array.writeInt32BE(1, at);
-    at = array.writeUInt8(value ? 1 : 0, at);
-  }
+  for (const value of values) at = write(array, value, array.writeInt32BE(size, at));
   return array;
 }
 

@@ -1,3 +1,4 @@
+import { encodeMessage } from '@headrace/contracts';
 import { FeaturesMaterialized } from '@headrace/contracts/proto/features/v1/features_events';
 import { TrainingRequested } from '@headrace/contracts/proto/training/v1/training_events';
 import type { Cause } from '@headrace/messaging';
@@ -16,7 +17,7 @@ export async function addJob(queries: Queries, request: TrainingRequested, cause
     `INSERT INTO materialization_jobs (run_id, request, cause) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
     [
       request.runId,
-      Buffer.from(TrainingRequested.encode(request).finish()),
+      encodeMessage(TrainingRequested, request),
       JSON.stringify({ eventId, correlationId, ...(traceparent === undefined ? {} : { traceparent }) }),
     ],
   );
@@ -69,7 +70,7 @@ export async function finishJob(
       runId,
       made ? 'done' : 'failed',
       made?.inputsDigest ?? null,
-      made ? Buffer.from(FeaturesMaterialized.encode(made.message).finish()) : null,
+      made ? encodeMessage(FeaturesMaterialized, made.message) : null,
     ],
   );
   return rows.length === 1;

@@ -1,3 +1,4 @@
+import { encodeMessage } from '@headrace/contracts';
 import type { Artifact, DatasetVersionRef } from '@headrace/contracts/proto/common/v1/common';
 import { ScoringRequested } from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { Cause } from '@headrace/messaging';
@@ -35,7 +36,7 @@ export async function addScoringJob(queries: Queries, request: ScoringRequested,
   const { eventId, correlationId, traceparent } = cause;
   await queries.query(`INSERT INTO scoring_jobs (job_id, request, cause) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, [
     request.jobId,
-    Buffer.from(ScoringRequested.encode(request).finish()),
+    encodeMessage(ScoringRequested, request),
     JSON.stringify({ eventId, correlationId, ...(traceparent === undefined ? {} : { traceparent }) }),
   ]);
 }

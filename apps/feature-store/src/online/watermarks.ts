@@ -83,7 +83,8 @@ export class Watermarks implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   /**
-   * A moment that is over, and of which everything that the database held is known here: at most RECENT_MS ago, microseconds.
+   * A moment that is over, and of which everything that the database held is known here, microseconds: when the last look began, at
+   * most RECENT_MS ago, or the one that is under way.
    */
   recent(): number | Promise<number> {
     const nowMs = performance.now();

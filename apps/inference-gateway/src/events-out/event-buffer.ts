@@ -1,4 +1,5 @@
 // Events that no request waits for: kept in memory within a bound, published in order, tried until the log takes them.
+import { encodeMessage } from '@headrace/contracts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BulkMessage, BulkPublisher } from '@headrace/messaging';
 
@@ -108,7 +109,7 @@ export class EventBuffer {
 
 function isEncodable({ definition, data }: BulkMessage<unknown>): boolean {
   try {
-    definition.codec.encode(data).finish();
+    encodeMessage(definition.codec, data);
     return true;
   } catch {
     return false; // counted as dropped by the caller

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turnOfTheLoop, setTimeout as delay } from 'node:timers/promises';
 import {
   FeatureStatus,
   type FeatureRow,
@@ -91,6 +91,40 @@ describe('fetching features for many requests', () => {
     await fetcher.fetch(plan, aRow(1), 1_000);
     await Promise.all(Array.from({ length: 200 }, () => fetcher.fetch(plan, aRow(5), 1_000)));
     expect(store.mostInFlight).toBe(2);
+  });
+
+  it('begins a second call beside one under way with company, or for a row that has waited long enough', async () => {
+    const store = new FakeFeatureStore(1_000);
+    const stuckCall = new AbortController();
+    const asked: number[] = [];
+    const stuck: FeatureStorePort = {
+      fetch: (request, ...rest) => {
+        asked.push(request.rows.length);
+        if (asked.length > 1) return store.fetch(request, ...rest);
+        return new Promise((resolve) =>
+          stuckCall.signal.addEventListener('abort', () => resolve({ kind: 'away', message: 'stuck' })),
+        );
+      },
+    };
+    const limits = { ...defaultFetcherLimits, companyRows: 3, patienceMs: 60_000 };
+    const patient = new FeatureFetcher(stuck, limits);
+    const fetch = (fetcher: FeatureFetcher) => fetcher.fetch(plan, aRow(0), 60_000);
+    const first = [fetch(patient)];
+    await turnOfTheLoop();
+    const waiting = [fetch(patient), fetch(patient)];
+    await turnOfTheLoop();
+    expect(asked).toEqual([1]);
+    expect((await Promise.all([...waiting, fetch(patient)])).map(valueOf)).toEqual([0, 0, 0]);
+    expect(asked).toEqual([1, 3]);
+
+    asked.length = 0;
+    const impatient = new FeatureFetcher(stuck, { ...limits, patienceMs: 1 });
+    first.push(fetch(impatient));
+    await turnOfTheLoop();
+    expect(valueOf(await fetch(impatient))).toBe(0);
+    expect(asked).toEqual([1, 1]);
+    stuckCall.abort();
+    expect((await Promise.all(first)).map(valueOf)).toEqual(['away', 'away']);
   });
 
   it('does not let a row that waits for the watermark hold up those that are ready', async () => {

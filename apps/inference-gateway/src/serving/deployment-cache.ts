@@ -1,5 +1,6 @@
 // What was served last, on this machine's disk: a gateway that starts while Kafka and the artifact store are away serves it.
 // A file says what it should hold by a digest; one that does not is left out.
+import { encodeMessage } from '@headrace/contracts';
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -113,7 +114,7 @@ export class DeploymentCache {
   }
 
   private async write(changed: DeploymentChanged, cause: Deployment['cause']): Promise<void> {
-    const event = Buffer.from(DeploymentChanged.encode(changed).finish()).toString('base64');
+    const event = encodeMessage(DeploymentChanged, changed).toString('base64');
     const content: z.output<typeof Content> = { version: 1, digest: digestOf(event, cause), event, cause };
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     const path = join(this.folder, fileOf(changed.endpoint));

@@ -1,3 +1,4 @@
+import { encodeMessage } from '@headrace/contracts';
 import { ModelSignature, type ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
 import type { Queries } from './sql';
 
@@ -18,7 +19,7 @@ export async function saveTraining(queries: Queries, trained: ModelTrained): Pro
       trained.runId,
       trained.model,
       trained.modelArtifact.digest,
-      Buffer.from(ModelSignature.encode(trained.signature).finish()),
+      encodeMessage(ModelSignature, trained.signature),
       trained.trainToMicros,
     ],
   );

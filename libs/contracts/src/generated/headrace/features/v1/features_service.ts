@@ -87,7 +87,10 @@ export interface FeatureRow {
   /** Entity name → key, such as origin → "ATL". */
   entities: { [key: string]: string };
   request: { [key: string]: Value };
-  /** Microseconds. 0: now, which is what was known at most 30 ms ago; the answer says as of when. */
+  /**
+   * Microseconds. 0: now, which is the last look at what is known, begun at most 30 ms ago or still under way; the answer
+   * says as of when.
+   */
   asOfMicros: number;
 }
 

@@ -1,41 +1,21 @@
 // The batch drift report beside Evidently's: the same two files, the same tests, each in a process of its own.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pythonEnvironment } from '../python-environment.mjs';
 import { CATEGORIES, NUMBERS, writeSides } from './drift-data.mjs';
 import { runWatched } from './watched-process.mjs';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const ENVIRONMENT = join(repository, '.headrace', 'bench-evidently');
 const REQUIREMENTS = join(repository, 'libs', 'statistics', 'golden', 'requirements-evidently.txt');
 const OURS_IS_RUN = 3;
 /** Relative; the definitions are the same, only the order of additions is not. */
 const SAME = 1e-9;
 
-function run(command, ...args) {
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with exit code ${status}`);
-}
-
-/** About 700 MB and a minute, once. */
-async function install() {
-  const wanted = await readFile(REQUIREMENTS, 'utf8');
-  const mark = join(ENVIRONMENT, 'installed.txt');
-  if (existsSync(mark) && (await readFile(mark, 'utf8')) === wanted) return;
-  console.log('Installing Evidently, once');
-  await rm(ENVIRONMENT, { recursive: true, force: true });
-  run('python3', '-m', 'venv', ENVIRONMENT);
-  run(join(ENVIRONMENT, 'bin', 'pip'), 'install', '--quiet', '--requirement', REQUIREMENTS);
-  await writeFile(mark, wanted);
-}
-
 /** Times, memory, and how far the values of the two are from each other at most. Throws when they differ. */
 export async function compareReports(rows) {
-  await install();
+  const programs = await pythonEnvironment('Evidently', REQUIREMENTS);
   const folder = await mkdtemp(join(tmpdir(), 'headrace-bench-'));
   try {
     const paths = ['reference', 'current'].map((side) => join(folder, `${side}.parquet`));
@@ -46,12 +26,7 @@ export async function compareReports(rows) {
     const ours = [];
     for (let round = 0; round < OURS_IS_RUN; round += 1) ours.push(await runWatched(process.execPath, asked));
     const script = fileURLToPath(new URL('evidently_report.py', import.meta.url));
-    const theirs = await runWatched(join(ENVIRONMENT, 'bin', 'python'), [
-      script,
-      ...paths,
-      NUMBERS.join(),
-      CATEGORIES.join(),
-    ]);
+    const theirs = await runWatched(join(programs, 'python'), [script, ...paths, NUMBERS.join(), CATEGORIES.join()]);
     return reportOf(rows, ours, theirs);
   } finally {
     await rm(folder, { recursive: true, force: true });

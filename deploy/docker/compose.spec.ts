@@ -131,14 +131,18 @@ describe('docker-compose.yml', () => {
     expect(() => interpolated(composeText, {})).toThrow(/is missing, run deploy\/docker\/make-secrets\.sh/);
     for (const [, service] of services) {
       for (const [name, value] of Object.entries(service.environment)) {
-        if (/PASSWORD|TOKEN$|SECRET/.test(name)) expect(value).toMatch(/^\$\{[A-Z_]+:\?/);
+        if (/PASSWORD|TOKEN$|SECRET|PSEUDONYM_KEY/.test(name)) expect(value).toMatch(/^\$\{[A-Z_]+:\?/);
       }
     }
   });
 
   it.each(ours)('gives %s the settings that it needs, and none that it does not know', async (name) => {
     const service = compose.services[name];
-    const secrets = { HEADRACE_SERVICE_TOKEN: 'token', POSTGRES_PASSWORD: 'password' };
+    const secrets = {
+      HEADRACE_SERVICE_TOKEN: 'token',
+      POSTGRES_PASSWORD: 'password',
+      GATEWAY_PSEUDONYM_KEY: 'k'.repeat(32),
+    };
     const environment = Object.fromEntries(
       Object.entries(service?.environment ?? {}).map(([key, value]) => [key, interpolated(value, secrets)]),
     );

@@ -37,6 +37,8 @@ HEADRACE_SERVICE_TOKEN=$service
 # What the CLI shows: an operator's token. Waiving a gate takes the approver's.
 HEADRACE_TOKEN=$operator
 HEADRACE_APPROVER_TOKEN=$approver
+# Of the pseudonyms in the prediction log: another key makes other pseudonyms.
+GATEWAY_PSEUDONYM_KEY=$(random)
 HEADRACE_INFERENCE_GATEWAY_ADDRESS=127.0.0.1:5100
 HEADRACE_INGESTION_ADDRESS=127.0.0.1:5101
 HEADRACE_FEATURE_STORE_ADDRESS=127.0.0.1:5102

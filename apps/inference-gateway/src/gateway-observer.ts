@@ -5,7 +5,7 @@ import type { Logger } from '@headrace/service-kit';
 import { deploymentActivated, modelLoadFailed } from './events-out/deployment-reports';
 import type { Breach } from './domain/guardrails';
 import { EventBuffer } from './events-out/event-buffer';
-import { isLogged, predictionServed } from './events-out/prediction-served';
+import { predictionServed } from './events-out/prediction-served';
 import { ScoreReports, type RolloutIdentity } from './events-out/score-reports';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { PredictionObserver } from './use-cases/answer-prediction';
@@ -59,8 +59,8 @@ export class GatewayObserver implements PredictionObserver, DeploymentReports {
     return this.predictions.size;
   }
 
-  served(event: PredictionServed, sampleRate: number, cause: Cause, trace: string | undefined): void {
-    if (isLogged(event.predictionId, sampleRate)) this.predictions.append(predictionServed(event, cause, trace));
+  served(event: PredictionServed, cause: Cause, trace: string | undefined): void {
+    this.predictions.append(predictionServed(event, cause, trace));
   }
 
   featuresWaited(endpoint: string, seconds: number): void {

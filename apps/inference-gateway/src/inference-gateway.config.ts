@@ -37,6 +37,11 @@ const gatewaySettings = {
   GATEWAY_LOG_BUFFER: count(50_000, 1, 5_000_000),
   GATEWAY_LOG_FLUSH_MS: count(20, 1, 60_000),
   /**
+   * Secret of the pseudonyms that the prediction log holds for personal values, the same in every gateway: random, 32 characters or
+   * more. Another one makes other pseudonyms. Unset: such values are left out of the log.
+   */
+  GATEWAY_PSEUDONYM_KEY: z.string().min(32).optional(),
+  /**
    * Folder of this gateway's own that keeps what it serves and the models' bytes: it starts from there while Kafka and the
    * artifact store are away. Whoever writes into it says what is served. Unset: nothing is kept.
    */

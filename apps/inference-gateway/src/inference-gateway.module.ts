@@ -10,6 +10,7 @@ import {
   type OnApplicationBootstrap,
   type Provider,
 } from '@nestjs/common';
+import { PersonalData } from './domain/prediction-log';
 import { DeploymentsListener } from './events-in/deployments.listener';
 import { GatewayMetrics, type Protocol } from './gateway-metrics';
 import { GatewayObserver } from './gateway-observer';
@@ -91,10 +92,15 @@ const useCases: Provider[] = [
       new FollowDeployments(pool, table, observer, cache ?? { keep: () => undefined }, nowMicros, new Profiles(files)),
   },
   {
+    provide: PersonalData,
+    inject: [SETTINGS],
+    useFactory: (settings: GatewaySettings) => new PersonalData(settings.GATEWAY_PSEUDONYM_KEY),
+  },
+  {
     provide: AnswerPrediction,
-    inject: [ServingTable, FeatureFetcher, GatewayObserver],
-    useFactory: (table: ServingTable, features: FeatureFetcher, observer: GatewayObserver) =>
-      new AnswerPrediction(table, features, observer, nowMicros),
+    inject: [ServingTable, FeatureFetcher, GatewayObserver, PersonalData],
+    useFactory: (table: ServingTable, features: FeatureFetcher, observer: GatewayObserver, personal: PersonalData) =>
+      new AnswerPrediction(table, features, observer, personal, nowMicros),
   },
   {
     provide: InferTensors,
@@ -137,14 +143,22 @@ type TensorObservers = Readonly<Record<'unary' | 'stream' | 'rest', OpenInferenc
 const eventsIn: Provider[] = [
   {
     provide: DeploymentsListener,
-    inject: [LOG_READER, FollowDeployments, ServingTable, { token: DEPLOYMENT_CACHE, optional: true }, LOGGER],
+    inject: [
+      LOG_READER,
+      FollowDeployments,
+      ServingTable,
+      PersonalData,
+      { token: DEPLOYMENT_CACHE, optional: true },
+      LOGGER,
+    ],
     useFactory: (
       reader: LogReader,
       follow: FollowDeployments,
       table: ServingTable,
+      personal: PersonalData,
       cache: DeploymentCache | undefined,
       logger: Logger,
-    ) => new DeploymentsListener(reader, follow, table, cache, logger),
+    ) => new DeploymentsListener(reader, follow, table, personal, cache, logger),
   },
 ];
 

@@ -1,6 +1,7 @@
 // A gateway's answers without a gateway: versions, features and observers that a spec steers.
 import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { PersonalData } from '../src/domain/prediction-log';
 import type { FeatureRanges } from '../src/domain/guardrails';
 import { planInputs } from '../src/domain/input-plan';
 import type { FetchOutcome } from '../src/grpc-out/feature-fetcher';
@@ -20,6 +21,7 @@ export interface ServingOptions {
   ranges?: FeatureRanges;
   /** What each version scores; its number over ten, if absent. */
   scores?: Readonly<Record<number, number>>;
+  pseudonymKey?: string;
 }
 
 /** A deployment whose versions score their number over ten, whatever they are asked. */
@@ -80,7 +82,7 @@ export function setUp(
   const failures: { version: number; assigned: boolean }[] = [];
   const asked: { version: number; failed: boolean }[] = [];
   const observer: PredictionObserver = {
-    served: (event, _sampleRate, _cause, trace) => {
+    served: (event, _cause, trace) => {
       log.push(event);
       traces.push(trace);
     },
@@ -90,6 +92,6 @@ export function setUp(
     guarded: (_, breaches) => guarded.push(...breaches.map(({ guardrail, action }) => `${guardrail} ${action}`)),
     versionAsked: (_, version, error) => asked.push({ version, failed: error !== undefined }),
   };
-  const answer = new AnswerPrediction(table, features, observer, () => NOW);
+  const answer = new AnswerPrediction(table, features, observer, new PersonalData(options.pseudonymKey), () => NOW);
   return { answer, fetches, log, traces, fallbacks, failures, asked, guarded };
 }

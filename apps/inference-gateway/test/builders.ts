@@ -60,6 +60,7 @@ export function aDeploymentChanged(overrides: Partial<DeploymentChanged> = {}): 
       featureTimeoutMicros: 2_000_000,
       logSampleRate: 1,
       guardrails: undefined,
+      personal: [],
     },
     ...overrides,
   };

@@ -28,6 +28,7 @@ describe('registry on the real Kafka and Postgres', () => {
         fallback: { value: 0.2 },
         featureTimeoutMicros: 2_000_000,
         logSampleRate: 1,
+        personal: [],
       },
     });
     expect(first.versions[0]).toMatchObject({ modelArtifact: { name: 'model.onnx' }, signature: { task: 'binary' } });

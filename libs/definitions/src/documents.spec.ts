@@ -114,6 +114,16 @@ spec:
       );
     });
 
+    it('takes personal fields, never the one that labels are joined by', () => {
+      expect(faultsOf({ logging: { personal: { customer: 'pseudonym', email: 'omit' } } })).toEqual([]);
+      expect(faultsOf({ logging: { personal: { flight: 'pseudonym' } } })).toEqual([
+        expect.stringMatching(/^spec\.logging\.personal\.flight: labels are joined by "flight"/),
+      ]);
+      expect(faultsOf({ logging: { personal: { email: 'mask' } } })[0]).toMatch(
+        /^spec\.logging\.personal\.email: .*"omit"\|"pseudonym"/,
+      );
+    });
+
     it('asks guardrails for what their actions need', () => {
       const lowConfidence = (action: string): object => ({ lowConfidence: { action, below: 0.7 } });
       expect(faultsOf({ guardrails: lowConfidence('flag') })).toEqual([]);

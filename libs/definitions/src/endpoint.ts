@@ -99,6 +99,8 @@ const Guardrails = z.strictObject({
   fallbackVersion: z.int().min(1).optional(),
 });
 
+const MAX_PERSONAL = 256;
+
 export const EndpointSpec = z
   .strictObject({
     model: Name,
@@ -107,11 +109,24 @@ export const EndpointSpec = z
     features: z.strictObject({ timeout: Duration.default('2s') }).prefault({}),
     /** Answered when features or model cannot be had. */
     fallback: z.strictObject({ value: z.number() }).optional(),
-    logging: z.strictObject({ sampleRate: z.number().min(0).max(1).default(1) }).prefault({}),
+    logging: z
+      .strictObject({
+        sampleRate: z.number().min(0).max(1).default(1),
+        /** Request fields and entities whose values are personal data, and what the prediction log holds instead. */
+        personal: z
+          .record(Identifier, z.enum(['omit', 'pseudonym']))
+          .refine((fields) => Object.keys(fields).length <= MAX_PERSONAL, `at most ${MAX_PERSONAL} fields`)
+          .default({}),
+      })
+      .prefault({}),
     guardrails: Guardrails.optional(),
     rollout: Rollout.prefault({}),
   })
-  .superRefine(({ guardrails, fallback }, context) => {
+  .superRefine(({ guardrails, fallback, joinKey, logging }, context) => {
+    if (Object.hasOwn(logging.personal, joinKey)) {
+      const message = `labels are joined by "${joinKey}", so the log must hold it: choose a joinKey that tells nothing of a person`;
+      context.addIssue({ code: 'custom', path: ['logging', 'personal', joinKey], message });
+    }
     const declared = {
       outsideProfile: guardrails?.outsideProfile,
       lowConfidence: guardrails?.lowConfidence,

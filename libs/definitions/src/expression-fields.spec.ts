@@ -1,4 +1,4 @@
-import { requiredFieldsOf } from './expression-fields';
+import { readsAnyOf, requiredFieldsOf } from './expression-fields';
 
 describe('fields that an expression needs', () => {
   it.each([
@@ -11,5 +11,21 @@ describe('fields that an expression needs', () => {
     ['1.0', []],
   ])('%s', (source, fields) => {
     expect(requiredFieldsOf(source, 'request')).toEqual(fields);
+  });
+});
+
+describe('whether an expression depends on a field', () => {
+  it.each([
+    ['request.email.size()', true],
+    ['has(request.email) ? 1 : 0', true],
+    ['request["email"] == ""', true],
+    ['request[request.kind]', true],
+    ['request.size()', true],
+    ['request.distance', false],
+    ['record.email', false],
+    ['"request.email"', false],
+  ])('%s', (source, depends) => {
+    expect(readsAnyOf(source, 'request', new Set(['email']))).toBe(depends);
+    expect(readsAnyOf(source, 'request', new Set())).toBe(false);
   });
 });

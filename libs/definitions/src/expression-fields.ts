@@ -7,16 +7,33 @@ import { parse } from '@bufbuild/cel';
  * that does not parse.
  */
 export function requiredFieldsOf(source: string, variable: 'record' | 'request'): string[] {
-  const read = new Set<string>();
-  const optional = new Set<string>();
+  const { read, optional } = fieldsIn(source, variable);
+  return [...read].filter((name) => !optional.has(name));
+}
+
+/**
+ * Whether the expression depends on one of the fields. One that uses the variable otherwise than by the name of a field
+ * (`request[request.kind]`) may depend on any. Throws on a source that does not parse.
+ */
+export function readsAnyOf(source: string, variable: 'record' | 'request', fields: ReadonlySet<string>): boolean {
+  const { read, optional, whole } = fieldsIn(source, variable);
+  return fields.size > 0 && (whole || [...read, ...optional].some((name) => fields.has(name)));
+}
+
+function fieldsIn(source: string, variable: string): { read: Set<string>; optional: Set<string>; whole: boolean } {
+  const found = { read: new Set<string>(), optional: new Set<string>(), whole: false };
   const visit = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;
     const field = fieldRead(node, variable);
-    if (field) (field.test ? optional : read).add(field.name);
+    if (field) {
+      (field.test ? found.optional : found.read).add(field.name);
+      return;
+    }
+    if (isVariable(node, variable)) found.whole = true;
     for (const child of Object.values(node)) visit(child);
   };
   visit(parse(source).expr);
-  return [...read].filter((name) => !optional.has(name));
+  return found;
 }
 
 function fieldRead(node: object, variable: string): { name: string; test: boolean } | undefined {

@@ -7,7 +7,7 @@ export {
   type ValidationResult,
 } from './documents';
 export { UNTIL_RESUMED } from './endpoint';
-export { requiredFieldsOf } from './expression-fields';
+export { readsAnyOf, requiredFieldsOf } from './expression-fields';
 export { asNumber, checkExpression, compileExpression, type Expression, type Fields, type Scalar } from './expressions';
 export {
   API_VERSION,

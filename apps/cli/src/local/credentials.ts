@@ -45,6 +45,16 @@ export async function localCredentials(
   return { credentials, tokensFile };
 }
 
+/** Key of the pseudonyms in the prediction log of a data directory, made at its first start. */
+export async function localPseudonymKey(directory: string): Promise<string> {
+  const file = join(directory, 'pseudonym.key');
+  const existing = await readFile(file, 'utf8').catch(() => undefined);
+  if (existing !== undefined) return existing;
+  const key = newToken();
+  await writeFile(file, key, { mode: 0o600 });
+  return key;
+}
+
 function newToken(): string {
   return randomBytes(32).toString('base64url');
 }

@@ -10,7 +10,7 @@ import {
   type EmbeddedKafka,
   type EmbeddedPostgres,
 } from '@headrace/embedded';
-import { localCredentials, type LocalCredentials } from './credentials';
+import { localCredentials, localPseudonymKey, type LocalCredentials } from './credentials';
 import { startContainers } from './containers';
 import { Supervisor, type ProcessSpec } from './supervisor';
 
@@ -115,6 +115,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
       LOG_LEVEL: options.logLevel ?? 'info',
       FEATURE_STORE_ADDRESS: services['feature-store'].grpc,
       GATEWAY_CACHE: join(directory, 'gateway-cache'),
+      GATEWAY_PSEUDONYM_KEY: await localPseudonymKey(directory),
       TRAINER_PYTHON: pythonCommand(),
       TRAINER_DIRECTORY: join(repository, 'trainers', 'tabular'),
       TRAINING_WORK_DIRECTORY: join(directory, 'training'),

@@ -71,15 +71,22 @@ export class CheckServingSkew {
     return { compared: served.length, different, skipped, examples };
   }
 
+  /** What can be joined again: features of an entity whose keys the log does not hold cannot. */
   private columnsOf(endpoint: string): readonly TrainingColumn[] {
-    const model = this.definitions.get('Endpoint', endpoint)?.definition.spec.model;
-    if (model === undefined)
+    const spec = this.definitions.get('Endpoint', endpoint)?.definition.spec;
+    if (spec === undefined)
       throw new DomainError('not-found', 'unknown_endpoint', `endpoint: there is no Endpoint "${endpoint}"`);
+    const { model, logging } = spec;
     const plan = this.definitions.all('TrainingPlan').find(({ definition }) => definition.spec.model === model);
     if (!plan) throw new DomainError('precondition', 'no_plan', `no TrainingPlan makes versions of model "${model}"`);
     const resolved = resolveColumns(plan.definition, this.views.byName());
     if (resolved.kind === 'faulty') throw new DomainError('precondition', resolved.fault.code, resolved.fault.message);
-    return resolved.columns;
+    const isKept = ({ from }: TrainingColumn): boolean =>
+      from.kind === 'request' || !Object.hasOwn(logging.personal, from.view.entity);
+    const columns = resolved.columns.filter(isKept);
+    if (viewsOf(columns).length > 0 || columns.length === resolved.columns.length) return columns;
+    const message = `every feature of endpoint "${endpoint}" belongs to an entity that spec.logging.personal keeps out of its log`;
+    throw new DomainError('precondition', 'personal_entities', message);
   }
 
   private async datasetsOf(views: readonly CompiledView[]): Promise<Map<string, Dataset>> {

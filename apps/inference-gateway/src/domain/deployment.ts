@@ -2,12 +2,16 @@
 import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
 import {
   GuardrailAction,
+  PersonalTreatment,
   VersionRole,
   type DeploymentChanged,
   type Guardrails,
 } from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { ModelSignature } from '@headrace/contracts/proto/training/v1/training_events';
 import type { GuardrailAction as DeclaredAction, GuardrailRules } from './guardrails';
+
+/** What the log holds of a personal value: nothing, or a keyed hash. */
+export type Treatment = 'omit' | 'pseudonym';
 
 /** A shadow's answers are compared and never returned; a fallback answers when a guardrail wants it to. */
 export type Role = 'champion' | 'canary' | 'shadow' | 'fallback';
@@ -50,6 +54,8 @@ export interface Deployment {
   readonly fallback: number | undefined;
   readonly featureTimeoutMs: number;
   readonly logSampleRate: number;
+  /** Request fields and entities that the log must not hold as they came. */
+  readonly personal: ReadonlyMap<string, Treatment>;
   /** Undefined: the endpoint declares none. */
   readonly guardrails: (GuardrailRules & { readonly fallbackVersion: number }) | undefined;
   /** The DeploymentChanged event: cause of what is answered because of it. */
@@ -113,6 +119,12 @@ export function readDeployment(changed: DeploymentChanged, cause: Deployment['ca
       fallback: behaviour?.fallback?.value,
       featureTimeoutMs: (behaviour?.featureTimeoutMicros ?? 0) / 1_000 || DEFAULT_FEATURE_TIMEOUT_MS,
       logSampleRate: behaviour?.logSampleRate ?? 1,
+      personal: new Map(
+        behaviour?.personal.map(({ name, treatment }) => [
+          name,
+          treatment === PersonalTreatment.PSEUDONYM ? 'pseudonym' : 'omit',
+        ]),
+      ),
       guardrails: behaviour?.guardrails && guardrailsOf(behaviour.guardrails),
       cause,
     },

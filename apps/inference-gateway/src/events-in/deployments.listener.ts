@@ -6,6 +6,7 @@ import { DeploymentChanged } from '@headrace/contracts/proto/registry/v1/registr
 import type { BroadcastSubscription, LogEvent, LogReader } from '@headrace/messaging';
 import type { Logger } from '@headrace/service-kit';
 import { readDeployment } from '../domain/deployment';
+import type { PersonalData } from '../domain/prediction-log';
 import type { FollowDeployments } from '../use-cases/follow-deployments';
 import type { DeploymentCache } from '../serving/deployment-cache';
 import type { ServingTable } from '../serving/serving-table';
@@ -22,6 +23,7 @@ export class DeploymentsListener {
     private readonly reader: LogReader,
     private readonly followDeployments: FollowDeployments,
     private readonly table: ServingTable,
+    private readonly personal: PersonalData,
     private readonly cache: DeploymentCache | undefined,
     private readonly logger: Logger,
   ) {}
@@ -90,6 +92,11 @@ export class DeploymentsListener {
       return;
     }
     this.logger.info({ endpoint, generation, eventId: event.eventId }, 'deployment read');
+    if (this.personal.lacksKey(reading.deployment)) {
+      const message =
+        'personal values that want a pseudonym are left out of the prediction log: set GATEWAY_PSEUDONYM_KEY';
+      this.logger.warn({ endpoint, generation }, message);
+    }
     this.cache?.remember(reading.deployment, changed);
     this.followDeployments.follow(reading.deployment);
   }

@@ -21,13 +21,3 @@ export function predictionServed(
     timeMicros: data.servedAtMicros,
   };
 }
-
-/** The same answer for the same prediction id, whichever gateway asks: FNV-1a spreads ids over [0, 1). */
-export function isLogged(predictionId: string, sampleRate: number): boolean {
-  if (sampleRate >= 1) return true;
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < predictionId.length; index += 1) {
-    hash = Math.imul(hash ^ predictionId.charCodeAt(index), 0x01000193);
-  }
-  return (hash >>> 0) / 0x1_0000_0000 < sampleRate;
-}

@@ -10,6 +10,7 @@ import {
   flightColumns,
 } from '../../test/builders';
 import { NOW, setUp } from '../../test/answering';
+import { PersonalData } from '../domain/prediction-log';
 import type { FetchOutcome } from '../grpc-out/feature-fetcher';
 import { ServingTable } from '../serving/serving-table';
 import { AnswerPrediction, type Features, type PredictionObserver } from './answer-prediction';
@@ -128,7 +129,7 @@ describe('an endpoint without a loaded version', () => {
       guarded: () => undefined,
       versionAsked: () => undefined,
     };
-    const early = new AnswerPrediction(table, features, observer, () => NOW);
+    const early = new AnswerPrediction(table, features, observer, new PersonalData(undefined), () => NOW);
     await expect(early.answer(aPredictRequest(), Infinity)).rejects.toMatchObject({ kind: 'unavailable' });
     table.markCaughtUp();
     await expect(early.answer(aPredictRequest(), Infinity)).rejects.toMatchObject({ kind: 'not-found' });

@@ -10,6 +10,7 @@ import type { Cause } from '@headrace/messaging';
 import type { Deployment } from '../domain/deployment';
 import { breachesOf, strictest, type Breach } from '../domain/guardrails';
 import { checkPredictRequest, gapIn, joinKeyOf, unitOf, type InputPlan } from '../domain/input-plan';
+import { isLogged, type PersonalData } from '../domain/prediction-log';
 import type { FetchOutcome } from '../grpc-out/feature-fetcher';
 import type { ActiveDeployment, ServedVersion } from '../serving/active-deployment';
 import { scoreOf } from '../serving/score';
@@ -28,7 +29,8 @@ export interface Features {
 }
 
 export interface PredictionObserver {
-  served(event: PredictionServed, sampleRate: number, cause: Cause, trace: string | undefined): void;
+  /** An answer that belongs to the prediction log. */
+  served(event: PredictionServed, cause: Cause, trace: string | undefined): void;
   featuresWaited(endpoint: string, seconds: number): void;
   fallback(endpoint: string, reason: FallbackReason): void;
   versionFailed(endpoint: string, version: number, assigned: boolean, error: unknown): void;
@@ -67,6 +69,7 @@ export class AnswerPrediction {
     private readonly table: ServingTable,
     private readonly features: Features,
     private readonly observer: PredictionObserver,
+    private readonly personal: PersonalData,
     private readonly nowMicros: () => number,
   ) {}
 
@@ -286,6 +289,7 @@ export class AnswerPrediction {
     featureNames: readonly string[],
     { trace, vector, startedAt, shadows, setAside = [] }: Evidence,
   ): void {
+    if (!isLogged(response.predictionId, deployment.logSampleRate)) return;
     const servedAtMicros = this.nowMicros();
     const event: PredictionServed = {
       predictionId: response.predictionId,
@@ -312,12 +316,8 @@ export class AnswerPrediction {
       guardrails: response.guardrails,
     };
     shadows.whenDone((shadowScores) => {
-      this.observer.served(
-        { ...event, shadowScores: [...setAside, ...shadowScores] },
-        deployment.logSampleRate,
-        deployment.cause,
-        trace,
-      );
+      event.shadowScores = [...setAside, ...shadowScores];
+      this.observer.served(this.personal.treat(deployment, event), deployment.cause, trace);
     });
   }
 }

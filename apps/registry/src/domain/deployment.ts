@@ -1,6 +1,7 @@
 // The whole desired state of an endpoint, as gateways read it.
 import {
   GuardrailAction,
+  PersonalTreatment,
   VersionRole,
   type DeployedVersion,
   type DeploymentChanged,
@@ -78,8 +79,14 @@ export function behaviourOf({ definition, version }: DefinedEndpoint): EndpointB
     featureTimeoutMicros: parseDuration(spec.features.timeout),
     logSampleRate: spec.logging.sampleRate,
     guardrails: spec.guardrails && guardrailsOf(spec.guardrails),
+    personal: Object.entries(spec.logging.personal).map(([name, treatment]) => ({
+      name,
+      treatment: TREATMENT_OF[treatment],
+    })),
   };
 }
+
+const TREATMENT_OF = { omit: PersonalTreatment.OMIT, pseudonym: PersonalTreatment.PSEUDONYM } as const;
 
 const ACTION_OF = {
   flag: GuardrailAction.FLAG,

@@ -10,7 +10,8 @@ import { Value } from "../../common/v1/common";
 import { FeatureStatus, featureStatusFromJSON, featureStatusToJSON } from "../../features/v1/features_service";
 
 /**
- * One answered request. Topic inference.predictions.v1, key = label-join key. Bulk:
+ * One answered request. What the Endpoint declares as personal is not in it, or as a pseudonym (entities, request); features
+ * that are made of such fields are left out. Topic inference.predictions.v1, key = label-join key. Bulk:
  * producer shard = the gateway's boot id, sequence = its counter.
  */
 export interface PredictionServed {

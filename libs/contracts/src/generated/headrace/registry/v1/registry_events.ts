@@ -59,6 +59,44 @@ export function versionRoleToJSON(object: VersionRole): string {
   }
 }
 
+export enum PersonalTreatment {
+  /** UNSPECIFIED - Treated as OMIT, and so is one that a gateway does not know. */
+  UNSPECIFIED = 0,
+  /** OMIT - The prediction log does not hold it. */
+  OMIT = 1,
+  /** PSEUDONYM - The prediction log holds a keyed hash of it: the same for the same value, of no use without the key. */
+  PSEUDONYM = 2,
+}
+
+export function personalTreatmentFromJSON(object: any): PersonalTreatment {
+  switch (object) {
+    case 0:
+    case "PERSONAL_TREATMENT_UNSPECIFIED":
+      return PersonalTreatment.UNSPECIFIED;
+    case 1:
+    case "PERSONAL_TREATMENT_OMIT":
+      return PersonalTreatment.OMIT;
+    case 2:
+    case "PERSONAL_TREATMENT_PSEUDONYM":
+      return PersonalTreatment.PSEUDONYM;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum PersonalTreatment");
+  }
+}
+
+export function personalTreatmentToJSON(object: PersonalTreatment): string {
+  switch (object) {
+    case PersonalTreatment.UNSPECIFIED:
+      return "PERSONAL_TREATMENT_UNSPECIFIED";
+    case PersonalTreatment.OMIT:
+      return "PERSONAL_TREATMENT_OMIT";
+    case PersonalTreatment.PSEUDONYM:
+      return "PERSONAL_TREATMENT_PSEUDONYM";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum PersonalTreatment");
+  }
+}
+
 /** From the mildest to the strictest. */
 export enum GuardrailAction {
   UNSPECIFIED = 0,
@@ -272,7 +310,17 @@ export interface EndpointBehaviour {
   /** Share of predictions logged, 0 to 1. */
   logSampleRate: number;
   /** Unset: none is declared. */
-  guardrails: Guardrails | undefined;
+  guardrails:
+    | Guardrails
+    | undefined;
+  /** What the prediction log must not hold as it came. */
+  personal: PersonalField[];
+}
+
+/** A request field or entity whose values are personal data. */
+export interface PersonalField {
+  name: string;
+  treatment: PersonalTreatment;
 }
 
 /** What is done about an answer by entity that is doubtful. The strictest action of those that apply is taken. */
@@ -2297,6 +2345,7 @@ function createBaseEndpointBehaviour(): EndpointBehaviour {
     featureTimeoutMicros: 0,
     logSampleRate: 0,
     guardrails: undefined,
+    personal: [],
   };
 }
 
@@ -2319,6 +2368,9 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
     }
     if (message.guardrails !== undefined) {
       Guardrails.encode(message.guardrails, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.personal) {
+      PersonalField.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2384,6 +2436,14 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
             message.guardrails = Guardrails.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.personal.push(PersonalField.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2420,6 +2480,9 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
         ? globalThis.Number(object.log_sample_rate)
         : 0,
       guardrails: isSet(object.guardrails) ? Guardrails.fromJSON(object.guardrails) : undefined,
+      personal: globalThis.Array.isArray(object?.personal)
+        ? object.personal.map((e: any) => PersonalField.fromJSON(e))
+        : [],
     };
   },
 
@@ -2443,6 +2506,9 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
     if (message.guardrails !== undefined) {
       obj.guardrails = Guardrails.toJSON(message.guardrails);
     }
+    if (message.personal?.length) {
+      obj.personal = message.personal.map((e) => PersonalField.toJSON(e));
+    }
     return obj;
   },
 
@@ -2461,6 +2527,92 @@ export const EndpointBehaviour: MessageFns<EndpointBehaviour> = {
     message.guardrails = (object.guardrails !== undefined && object.guardrails !== null)
       ? Guardrails.fromPartial(object.guardrails)
       : undefined;
+    message.personal = object.personal?.map((e) => PersonalField.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePersonalField(): PersonalField {
+  return { name: "", treatment: 0 };
+}
+
+export const PersonalField: MessageFns<PersonalField> = {
+  encode(message: PersonalField, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.treatment !== 0) {
+      writer.uint32(16).int32(message.treatment);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PersonalField {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePersonalField();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.treatment = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PersonalField {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      treatment: isSet(object.treatment) ? personalTreatmentFromJSON(object.treatment) : 0,
+    };
+  },
+
+  toJSON(message: PersonalField): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.treatment !== 0) {
+      obj.treatment = personalTreatmentToJSON(message.treatment);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PersonalField>): PersonalField {
+    return PersonalField.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PersonalField>): PersonalField {
+    const message = createBasePersonalField();
+    message.name = object.name ?? "";
+    message.treatment = object.treatment ?? 0;
     return message;
   },
 };

@@ -52,14 +52,14 @@ export function messageOf(body) {
   return Buffer.concat([Buffer.from([0]), uint32(body.length), body]);
 }
 
-/** As many frames as a message needs; `lastFlags` are those of the last. */
+/** As many frames as a message needs, one buffer each; `lastFlags` are those of the last. */
 function dataFrames(message, lastFlags) {
   const frames = [];
   for (let from = 0; from < message.length; from += LARGEST_FRAME) {
     const part = message.subarray(from, from + LARGEST_FRAME);
     frames.push(frame(FRAME.data, from + part.length === message.length ? lastFlags : 0, 0, part));
   }
-  return Buffer.concat(frames);
+  return frames;
 }
 
 /** Unary calls. `statistics.finish(ok, milliseconds)` is told of each; then the next is sent. */
@@ -77,6 +77,7 @@ export class Connection {
     this.pending = [];
     /** Bytes of messages that the server allows, all calls together; a message here is no larger than the window of a call. */
     this.connectionWindow = INITIAL_WINDOW;
+    /** In order; of the first one some frames may be on their way. */
     this.unsentCalls = [];
     this.socket = connect(port, '127.0.0.1').setNoDelay(true);
     this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -93,21 +94,27 @@ export class Connection {
   }
 
   send() {
-    this.unsentCalls.push({ body: this.nextFrame(), from: performance.now() });
+    this.unsentCalls.push({ frames: this.nextFrames(), sent: 0, stream: 0, from: performance.now() });
     this.sendWithinWindow();
   }
 
+  /** Frame by frame, as the server allows: it may return less than a whole message takes before it wants to see more. */
   sendWithinWindow() {
     while (this.unsentCalls.length > 0) {
-      const { body, from } = this.unsentCalls[0];
-      const size = body.length - FRAME_HEAD * Math.ceil(body.length / (LARGEST_FRAME + FRAME_HEAD));
+      const call = this.unsentCalls[0];
+      const body = call.frames[call.sent];
+      const size = body.length - FRAME_HEAD;
       if (size > this.connectionWindow) return;
-      this.unsentCalls.shift();
       this.connectionWindow -= size;
-      const stream = this.nextStream;
-      this.nextStream += 2;
-      this.pending.push(ofStream(this.headers, stream), ofStream(body, stream));
-      this.started.set(stream, from);
+      if (call.sent === 0) {
+        call.stream = this.nextStream;
+        this.nextStream += 2;
+        this.started.set(call.stream, call.from);
+        this.pending.push(ofStream(this.headers, call.stream));
+      }
+      this.pending.push(ofStream(body, call.stream));
+      call.sent += 1;
+      if (call.sent === call.frames.length) this.unsentCalls.shift();
     }
   }
 
@@ -116,7 +123,7 @@ export class Connection {
     return END_STREAM;
   }
 
-  nextFrame() {
+  nextFrames() {
     this.turn = (this.turn + 1) % this.frames.length;
     return this.frames[this.turn];
   }
@@ -202,12 +209,13 @@ export class Stream extends Connection {
   /** Within the windows that the server gives. */
   push() {
     while (this.unsent > 0) {
-      const size = this.frames[(this.turn + 1) % this.frames.length].length - 9;
+      const next = this.frames[(this.turn + 1) % this.frames.length];
+      const size = next.reduce((sum, { length }) => sum + length - FRAME_HEAD, 0);
       if (size > this.connectionWindow || size > this.streamWindow) return;
       this.unsent -= 1;
       this.connectionWindow -= size;
       this.streamWindow -= size;
-      this.pending.push(ofStream(this.nextFrame(), 1));
+      for (const body of this.nextFrames()) this.pending.push(ofStream(body, 1));
       this.sent.push(performance.now());
     }
   }
@@ -247,9 +255,9 @@ export class Stream extends Connection {
   }
 }
 
-/** A copy of frames as those of this stream. */
+/** A copy of a frame as one of this stream. */
 function ofStream(bytes, stream) {
   const own = Buffer.from(bytes);
-  for (let at = 0; at < own.length; at += FRAME_HEAD + own.readUIntBE(at, 3)) own.writeUInt32BE(stream, at + 5);
+  own.writeUInt32BE(stream, 5);
   return own;
 }

@@ -68,8 +68,10 @@ class Paced extends Connection {
   giveUpLate() {
     const before = performance.now() - options.timeoutMs;
     let late = 0;
-    while (this.unsentCalls.length > 0 && this.unsentCalls[0].from < before) {
-      this.unsentCalls.shift();
+    // What is begun goes on: its frames follow one another.
+    const begun = this.unsentCalls[0]?.sent > 0 ? 1 : 0;
+    while (this.unsentCalls.length > begun && this.unsentCalls[begun].from < before) {
+      this.unsentCalls.splice(begun, 1);
       late += 1;
     }
     for (const [stream, from] of this.started) {

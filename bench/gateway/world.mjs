@@ -103,6 +103,7 @@ export class World {
             featureTimeoutMicros: 2_000_000,
             logSampleRate,
             guardrails: undefined,
+            personal: [],
           },
         },
       },

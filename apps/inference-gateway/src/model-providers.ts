@@ -6,6 +6,7 @@ import type { Provider } from '@nestjs/common';
 import { GatewayMetrics } from './gateway-metrics';
 import type { GatewaySettings } from './inference-gateway.config';
 import { CachedArtifacts } from './models/cached-artifacts';
+import { LoopShare } from './models/loop-share';
 import { ModelLoader } from './models/model-loader';
 import { Placement } from './models/placement';
 import { Residency } from './models/residency';
@@ -15,6 +16,8 @@ import { DeploymentCache } from './serving/deployment-cache';
 /** Folder of the compiled programs of child processes, where it is not beside this file (specs). */
 export const CHILD_PROGRAMS = Symbol('CHILD_PROGRAMS');
 const BESIDE = join(__dirname, 'models');
+/** Under a flood so many runs of the longest time may follow one another. */
+const RUNS_IN_A_ROW = 5;
 /** The gateway's own copy of model files and of what it serves; undefined without GATEWAY_CACHE. */
 const MODEL_CACHE = Symbol('MODEL_CACHE');
 export const DEPLOYMENT_CACHE = Symbol('DEPLOYMENT_CACHE');
@@ -106,9 +109,14 @@ export const models: Provider[] = [
   {
     provide: VersionPool,
     inject: [ModelLoader, SETTINGS, GatewayMetrics, LOGGER],
-    useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) =>
-      new VersionPool(loader, {
-        batcher: (model, version, { runRows, rowMicros }) => ({
+    useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) => {
+      // @grpc/grpc-js gives a connection 64 kB of room and takes many turns of the loop for a call: with it, what is not read at
+      // once waits in the callers and uses up their deadlines.
+      const share =
+        settings.GATEWAY_GRPC_SERVER === 'fast' ? new LoopShare(settings.GATEWAY_HERE_MS * RUNS_IN_A_ROW) : undefined;
+      return new VersionPool(loader, {
+        batcher: (model, version, { place, runRows, rowMicros }) => ({
+          share: place === 'here' ? share : undefined,
           maxBatchRows: runRows,
           maxQueuedRows: settings.GATEWAY_QUEUE_ROWS,
           targetDelayMs: settings.GATEWAY_QUEUE_TARGET_MS,
@@ -117,6 +125,7 @@ export const models: Provider[] = [
           onTurnedAway: metrics.turnedAway(model, version),
         }),
         onReleaseFault: (error) => logger.warn({ err: error }, 'releasing a model failed'),
-      }),
+      });
+    },
   },
 ];

@@ -9,7 +9,11 @@ export class DomainError extends Error {
     readonly code: string,
     message: string,
   ) {
+    // Refusals of too much come in floods, and nobody looks for a fault where they were made: a stack costs more than the rest.
+    const { stackTraceLimit } = Error;
+    if (kind === 'exhausted') Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'DomainError';
   }
 

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
 import { FirstFeatureModel } from '../../test/builders';
+import { LoopShare } from './loop-share';
 import { MicroBatcher, type BatcherOptions } from './micro-batcher';
 import type { Outputs } from './tensors';
 
@@ -139,5 +140,48 @@ describe('micro-batching', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(run).toHaveBeenCalledTimes(1);
     expect(batcher.queuedRows).toBe(0);
+  });
+
+  describe('with a share of a busy loop', () => {
+    const busyShare = () => {
+      let nowMs = 0;
+      // Ten milliseconds pass between two looks at the clock: there is always more to do than runs.
+      return new LoopShare(1_000, () => (nowMs += 10));
+    };
+
+    it('makes several runs in one turn of the loop, and gives each caller its own rows', async () => {
+      let turn = 0;
+      let counting = true;
+      const count = (): void => {
+        turn += 1;
+        if (counting) setImmediate(count);
+      };
+      setImmediate(count);
+      const runsOfTurn = new Map<number, number>();
+      const model = new FirstFeatureModel(WIDTH, () => runsOfTurn.set(turn, (runsOfTurn.get(turn) ?? 0) + 1));
+      const batcher = aBatcher(model, { maxBatchRows: 4, share: busyShare() });
+      const asked = Array.from({ length: 12 }, async (_, caller) => {
+        const own = Array.from({ length: 3 + (caller % 7) }, (_, row) => caller * 10 + row);
+        expect(probabilities(await batcher.infer(rowsOf(...own), own.length))).toEqual(own);
+      });
+      await Promise.all(asked);
+      counting = false;
+      expect(Math.max(...runsOfTurn.values())).toBeGreaterThan(1);
+      expect(Math.max(...model.batches)).toBe(4);
+      expect(batcher.queuedRows).toBe(0);
+    });
+
+    it('fails a request once whose parts fail in several runs, and no other', async () => {
+      const model = new FirstFeatureModel(WIDTH, (features) => {
+        if (features.includes(666)) throw new Error('poison');
+      });
+      const batcher = aBatcher(model, { maxBatchRows: 2, share: busyShare() });
+      const rows = [[5], [1, 666, 2, 3, 666, 4], [7], [8], [9]];
+      const results = await Promise.allSettled(rows.map((own) => batcher.infer(rowsOf(...own), own.length)));
+      expect(results.map((result) => (result.status === 'fulfilled' ? probabilities(result.value) : 'failed'))).toEqual(
+        [[5], 'failed', [7], [8], [9]],
+      );
+      expect(batcher.queuedRows).toBe(0);
+    });
   });
 });

@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import { DomainError } from '@headrace/contracts';
 import { checkRows, emptyLike, sliceRows, together, type CollectedRows } from './batch-rows';
+import type { LoopShare, RunLane } from './loop-share';
 import { QueueLimit } from './queue-limit';
 import { copyInto, type Outputs, type PackedRows, type RowModel } from './tensors';
 
@@ -17,6 +18,8 @@ export interface BatcherOptions {
   readonly targetDelayMs?: number;
   /** Microseconds of a row in a full run, as measured before; followed from then on. */
   readonly rowMicros?: number;
+  /** Of the process in whose event loop the model runs; undefined: it runs in another one. */
+  readonly share?: LoopShare | undefined;
   /** After each run: its rows, and the seconds that the model took. */
   readonly onBatch?: (rows: number, seconds: number) => void;
   /** Requests that were refused or left before they were run. */
@@ -39,8 +42,10 @@ interface Waiting {
   readonly caller: Caller | undefined;
   /** Some of its rows are being run, or were. */
   begun: boolean;
-  /** Rows that are answered already. */
-  answered: number;
+  /** Rows that were taken for a run. */
+  taken: number;
+  /** It was answered, or has failed. */
+  settled: boolean;
   /** Filled piece by piece when one run was not enough. */
   collected: CollectedRows | undefined;
   readonly done: InferenceDone;
@@ -69,6 +74,8 @@ export class MicroBatcher {
   private rowsQueued = 0;
   private draining = false;
   private rowMicros: number;
+  private readonly lane: RunLane | undefined;
+  private lastRunEndedMs = 0;
   private readonly limit: QueueLimit;
   private readonly maxBatchRows: number;
   private readonly maxQueuedRows: number;
@@ -83,6 +90,7 @@ export class MicroBatcher {
     this.maxQueuedRows = Math.min(options.maxQueuedRows, rowsWithin(MAX_QUEUED_BYTES, model));
     this.rowMicros = options.rowMicros ?? 0;
     this.targetDelayMs = options.targetDelayMs ?? DEFAULT_TARGET_DELAY_MS;
+    this.lane = options.share?.lane();
     this.limit = new QueueLimit({
       most: this.maxQueuedRows,
       least: Math.min(this.maxBatchRows, this.maxQueuedRows),
@@ -120,7 +128,8 @@ export class MicroBatcher {
       deadlineMs,
       caller,
       begun: false,
-      answered: 0,
+      taken: 0,
+      settled: false,
       collected: undefined,
       done,
     });
@@ -195,15 +204,27 @@ export class MicroBatcher {
 
   private async drain(): Promise<void> {
     while (this.queue.length > 0) {
-      const pieces = this.takePieces();
-      if (pieces.length === 0) continue;
-      const error = await this.run(pieces);
-      if (error === undefined) continue;
-      // A process that is down is down for each of them, and a row that hangs must not be run once more for each.
-      if (pieces.length === 1 || error instanceof DomainError) this.fail(pieces, error);
-      else await this.runAlone(pieces);
+      const runs: Piece[][] = [];
+      for (let left = this.lane?.runs ?? 1; left > 0 && this.queue.length > 0; left -= 1) {
+        const pieces = this.takePieces();
+        if (pieces.length > 0) runs.push(pieces);
+      }
+      if (runs.length === 0) continue;
+      this.lane?.before();
+      // The runtime makes them one after the other in the same turn of the loop.
+      const errors = await Promise.all(runs.map((pieces) => this.run(pieces)));
+      this.lane?.after(runs.length, this.queue.length > 0);
+      for (const [index, error] of errors.entries()) {
+        if (error !== undefined) await this.recover(runs[index] ?? [], error);
+      }
     }
     this.draining = false;
+  }
+
+  private async recover(pieces: readonly Piece[], error: unknown): Promise<void> {
+    // A process that is down is down for each of them, and a row that hangs must not be run once more for each.
+    if (pieces.length === 1 || error instanceof DomainError) this.fail(pieces, error);
+    else await this.runAlone(pieces);
   }
 
   private async runAlone(pieces: readonly Piece[]): Promise<void> {
@@ -229,9 +250,10 @@ export class MicroBatcher {
         continue;
       }
       waiting.begun = true;
-      const from = waiting.answered;
+      const from = waiting.taken;
       const to = Math.min(waiting.rows, from + this.maxBatchRows - rows);
       pieces.push({ waiting, from, to, at: rows });
+      waiting.taken = to;
       if (waiting.sinceMs > youngestMs) youngestMs = waiting.sinceMs;
       rows += to - from;
       if (to === waiting.rows) taken += 1;
@@ -258,7 +280,10 @@ export class MicroBatcher {
     } catch (error) {
       return error ?? new Error('the model failed without an error');
     }
-    const tookMs = performance.now() - startedMs;
+    const endedMs = performance.now();
+    // It began when the run before it was over.
+    const tookMs = endedMs - Math.max(startedMs, this.lastRunEndedMs);
+    this.lastRunEndedMs = endedMs;
     if (rows >= TELLING_ROWS || rows === this.maxBatchRows) {
       const micros = (tookMs * 1_000) / rows;
       this.rowMicros +=
@@ -270,6 +295,7 @@ export class MicroBatcher {
   }
 
   private handOut({ waiting, from, to, at }: Piece, outputs: Outputs, rows: number): void {
+    if (waiting.settled) return; // another part of it has failed
     const own = from === 0 && to === rows && waiting.rows === rows ? outputs : sliceRows(outputs, rows, at, to - from);
     if (to - from === waiting.rows) {
       this.answer(waiting, own);
@@ -280,20 +306,22 @@ export class MicroBatcher {
       const [part, all] = [own[name], waiting.collected[name]];
       if (part && all) copyInto(all.data, part.data, (all.data.length / waiting.rows) * from);
     }
-    waiting.answered = to;
     if (to === waiting.rows) this.answer(waiting, waiting.collected);
   }
 
   private answer(waiting: Waiting, outputs: Outputs): void {
     this.rowsQueued -= waiting.rows;
+    waiting.settled = true;
     waiting.done(undefined, outputs);
   }
 
   private fail(pieces: readonly Piece[], error: unknown): void {
     for (const { waiting } of pieces) {
+      if (waiting.settled) continue;
       const index = this.queue.indexOf(waiting);
       if (index >= 0) this.queue.splice(index, 1);
       this.rowsQueued -= waiting.rows;
+      waiting.settled = true;
       waiting.done(error, undefined);
     }
   }

@@ -95,7 +95,7 @@ export const performanceReference = new Gauge({
 
 export const windowsTotal = new Counter({
   name: 'headrace_monitoring_windows_total',
-  help: 'Closed windows: judged, or skipped below the minimum sample; revised: judged again, something of their time came late.',
+  help: 'Closed windows: judged, skipped below the minimum sample, or no_reference (too few windows to compare with); revised: judged again, something came late.',
   labelNames: ['monitor', 'kind', 'outcome'] as const,
 });
 

@@ -17,6 +17,7 @@ import { LabelQueue1765400000000 } from './database/migrations/1765400000000-lab
 import { ModelVersions1765300000000 } from './database/migrations/1765300000000-model-versions';
 import { RolloutScores1765100000000 } from './database/migrations/1765100000000-rollout-scores';
 import { JudgeMoreSignals1765500000000 } from './database/migrations/1765500000000-judge-more-signals';
+import { SketchWindows1765700000000 } from './database/migrations/1765700000000-sketch-windows';
 import { TimeTheLoop1765600000000 } from './database/migrations/1765600000000-time-the-loop';
 import { faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
@@ -59,6 +60,7 @@ const migrations = [
   LabelQueue1765400000000,
   JudgeMoreSignals1765500000000,
   TimeTheLoop1765600000000,
+  SketchWindows1765700000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [

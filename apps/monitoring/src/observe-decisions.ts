@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
 import type { Evidence } from './domain/evidence';
+import { isEnough } from './domain/live-reference';
 import type { SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
 import { confidenceSequence } from '@headrace/statistics';
@@ -38,7 +39,8 @@ export class WindowMetrics {
   }
 
   closed(monitor: WatchedMonitor, window: ClosedWindow, stands: boolean): void {
-    const outcome = window.judged ? 'judged' : 'skipped';
+    const lacksReference = window.reference !== undefined && !isEnough(window.reference);
+    const outcome = window.judged ? 'judged' : lacksReference ? 'no_reference' : 'skipped';
     windowsTotal.inc({ monitor: monitor.name, kind: window.kind, outcome });
     this.show(monitor, window);
     this.signal(monitor, window.kind, stands);

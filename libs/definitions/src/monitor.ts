@@ -58,6 +58,24 @@ const DriftTest = z
     }
   });
 
+/** What drift windows are compared with: the training profile, or closed windows of the same version. */
+const DriftReference = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('training') }),
+  z.strictObject({
+    kind: z.literal('moving'),
+    /** The last so many before the judged one that have the minimum sample. */
+    windows: z.int().min(1).max(100),
+    /** While there are fewer, windows are not judged; absent: all of them. */
+    atLeast: z.int().min(1).max(100).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('same-weekday'),
+    /** Those that lie 1, 2, … so many weeks before: the same weekday, and the same time of it. */
+    weeks: z.int().min(1).max(52),
+    atLeast: z.int().min(1).max(52).optional(),
+  }),
+]);
+
 /** Of measured and estimated performance: higher is better. */
 const RISING = ['auc', 'accuracy', 'precision', 'recall', 'specificity', 'f1', 'r2'] as const;
 
@@ -138,6 +156,8 @@ export const MonitorSpec = z.strictObject({
   decisionThreshold: z.number().gt(0).lt(1).default(0.5),
   drift: z
     .strictObject({
+      /** Absent: training. */
+      reference: DriftReference.optional(),
       tests: z.array(DriftTest).min(1).max(2_000),
       /** A window drifts when at least this many tests crossed. */
       crossings: z.int().min(1).default(1),

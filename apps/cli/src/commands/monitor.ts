@@ -1,5 +1,5 @@
 import { formatTime } from '@headrace/event-time';
-import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
+import type { WindowReference, WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import { figure } from '../output';
 
 /** One row: what was judged, on how much, and what each declared test found. */
@@ -18,9 +18,24 @@ export function describeWindow(window: WindowSummary): Record<string, string | n
               `${crossed ? '! ' : ''}${subject} ${statistic} ${figure(value)}${band(low, high)} (${limit(threshold)})`,
           )
           .join('; ') || '–'
-      : 'too few to be judged',
+      : whyNot(window),
+    against: window.kind === 'drift' ? against(window.reference) : '–',
     falseAlarms: window.falseAlarms === undefined ? '–' : `${(100 * window.falseAlarms).toFixed(1)} %`,
   };
+}
+
+function against(reference: WindowReference | undefined): string {
+  if (reference === undefined) return 'training';
+  const { kind, windows, fromMicros, toMicros, predictions } = reference;
+  if (windows === 0) return kind;
+  const [from, to] = [fromMicros, toMicros].map((time) => formatTime(time).slice(0, 16));
+  return `${kind}: ${windows} windows, ${predictions} predictions, ${from} to ${to}`;
+}
+
+function whyNot({ reference }: WindowSummary): string {
+  return reference === undefined || reference.windows >= reference.required
+    ? 'too few to be judged'
+    : `not judged: the reference has ${reference.windows} of ${reference.required} windows`;
 }
 
 function band(low: number | undefined, high: number | undefined): string {

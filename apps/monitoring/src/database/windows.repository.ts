@@ -1,5 +1,6 @@
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import type { Evidence } from '../domain/evidence';
+import type { WindowReference } from '../domain/live-reference';
 import type { SignalKind } from '../domain/retraining-policy';
 import type { Queries } from './sql';
 
@@ -9,7 +10,7 @@ export interface ClosedWindow {
   readonly version: number;
   readonly startMicros: number;
   readonly endMicros: number;
-  /** False: it held too little to be judged and counts as none of n. */
+  /** False: it held too little to be judged, or there was too little to compare it with; it counts as none of n. */
   readonly judged: boolean;
   readonly crossed: boolean;
   readonly predictions: number;
@@ -18,7 +19,9 @@ export interface ClosedWindow {
   readonly lastPredictionId: string | undefined;
   /** Probability, at most, that such a window crosses without any change; undefined: not known. */
   readonly falseAlarms: number | undefined;
-  /** How often it was judged again because something of its time came after it was closed. */
+  /** What it was compared with; undefined: the training profile of the version. */
+  readonly reference: WindowReference | undefined;
+  /** How often it was judged again because something of its time, or of its reference's, came after it was closed. */
   readonly revisions: number;
 }
 
@@ -29,7 +32,8 @@ type StoredEvidence = Omit<Evidence, 'value' | 'reference' | 'threshold'> & {
   threshold: number | null;
 };
 
-interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'falseAlarms'> {
+interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference'> {
+  readonly reference: WindowReference | null;
   readonly falseAlarms: number | null;
   readonly evidence: StoredEvidence[];
   readonly lastPredictionId: string | null;
@@ -37,13 +41,13 @@ interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'fals
 
 const COLUMNS = `monitor, kind, version::float8 AS version, start_time::float8 AS "startMicros",
   end_time::float8 AS "endMicros", judged, crossed, predictions, labels, evidence,
-  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", revisions`;
+  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions`;
 
 export async function saveWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `INSERT INTO windows (monitor, kind, version, start_time, end_time, judged, crossed, predictions, labels, evidence,
-        last_prediction_id, false_alarms)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+        last_prediction_id, false_alarms, reference)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       window.monitor,
       window.kind,
@@ -57,6 +61,7 @@ export async function saveWindow(queries: Queries, window: ClosedWindow): Promis
       JSON.stringify(window.evidence),
       window.lastPredictionId ?? null,
       window.falseAlarms ?? null,
+      window.reference === undefined ? null : JSON.stringify(window.reference),
     ],
   );
 }
@@ -119,7 +124,7 @@ export async function takeStale(
 export async function reviseWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `UPDATE windows SET judged = $5, crossed = $6, predictions = $7, labels = $8, evidence = $9, last_prediction_id = $10,
-        false_alarms = $11
+        false_alarms = $11, reference = $12
       WHERE monitor = $1 AND kind = $2 AND version = $3 AND start_time = $4`,
     [
       window.monitor,
@@ -133,6 +138,7 @@ export async function reviseWindow(queries: Queries, window: ClosedWindow): Prom
       JSON.stringify(window.evidence),
       window.lastPredictionId ?? null,
       window.falseAlarms ?? null,
+      window.reference === undefined ? null : JSON.stringify(window.reference),
     ],
   );
 }
@@ -188,10 +194,11 @@ export async function driftedWithin(
 }
 
 function windowOf(row: Row): ClosedWindow {
-  const { lastPredictionId, evidence, falseAlarms, ...rest } = row;
+  const { lastPredictionId, evidence, falseAlarms, reference, ...rest } = row;
   return {
     ...rest,
     falseAlarms: falseAlarms ?? undefined,
+    reference: reference ?? undefined,
     lastPredictionId: lastPredictionId ?? undefined,
     evidence: evidence.map((entry) => ({
       ...entry,
@@ -213,6 +220,7 @@ export function summaryOf(window: ClosedWindow): WindowSummary {
     version: window.version,
     judged: window.judged,
     falseAlarms: window.falseAlarms,
+    reference: window.reference,
     revisions: window.revisions,
   };
 }

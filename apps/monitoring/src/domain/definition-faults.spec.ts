@@ -28,4 +28,20 @@ describe('a Monitor', () => {
       'spec.drift.crossings: found 2, at most 1, the number of tests',
     ]);
   });
+
+  it('may not want more windows of its reference than it declares', () => {
+    const reference = { kind: 'moving', windows: 7, atLeast: 9 };
+    expect(faultsOf(monitor({ drift: { ...drift, reference } }))).toEqual([
+      'spec.drift.reference.atLeast: found 9, at most 7, the number of windows',
+    ]);
+    expect(faultsOf(monitor({ drift: { ...drift, reference: { ...reference, atLeast: 7 } } }))).toEqual([]);
+  });
+
+  it.each(['2d', '5h'])('may not be compared with the same weekday in windows of %s', (window) => {
+    const reference = { kind: 'same-weekday', weeks: 4 };
+    expect(faultsOf(monitor({ window, drift: { ...drift, reference } }))).toEqual([
+      `spec.window: found ${window}; for the reference same-weekday at most 1d, and a whole number of windows a week`,
+    ]);
+    expect(faultsOf(monitor({ window: '6h', drift: { ...drift, reference } }))).toEqual([]);
+  });
 });

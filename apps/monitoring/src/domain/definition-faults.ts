@@ -1,9 +1,11 @@
-import type { Definition } from '@headrace/definitions';
+import type { Definition, Monitor } from '@headrace/definitions';
+import { MICROS, parseDuration } from '@headrace/event-time';
+import { requiredOf, WEEK } from './live-reference';
 
 /** What is wrong with a Monitor beyond its schema; each a sentence that names the field. */
 export function faultsOf(definition: Definition): string[] {
   if (definition.kind !== 'Monitor') return [];
-  const { drift, estimate, performance, concept, retraining } = definition.spec;
+  const { drift, estimate, performance, concept, retraining, window } = definition.spec;
   const signals = { drift, estimate, performance, concept };
   const faults: string[] = [];
   for (const signal of retraining?.on ?? []) {
@@ -16,12 +18,33 @@ export function faultsOf(definition: Definition): string[] {
       `spec.concept.crossings: found ${concept.crossings}, at most ${concept.detectors.length}, the number of detectors`,
     );
   }
+  if (drift?.reference) faults.push(...referenceFaults(drift.reference, window));
   for (const [name, rules] of Object.entries({ drift, estimate, performance })) {
     if (rules && rules.crossings > rules.tests.length) {
       faults.push(
         `spec.${name}.crossings: found ${rules.crossings}, at most ${rules.tests.length}, the number of tests`,
       );
     }
+  }
+  return faults;
+}
+
+function referenceFaults(
+  reference: NonNullable<NonNullable<Monitor['spec']['drift']>['reference']>,
+  window: string,
+): string[] {
+  if (reference.kind === 'training') return [];
+  const faults: string[] = [];
+  const field = reference.kind === 'moving' ? 'windows' : 'weeks';
+  const most = reference.kind === 'moving' ? reference.windows : reference.weeks;
+  if (requiredOf(reference) > most) {
+    faults.push(`spec.drift.reference.atLeast: found ${reference.atLeast}, at most ${most}, the number of ${field}`);
+  }
+  const length = parseDuration(window);
+  if (reference.kind === 'same-weekday' && (length > MICROS.d || WEEK % length !== 0)) {
+    faults.push(
+      `spec.window: found ${window}; for the reference same-weekday at most 1d, and a whole number of windows a week`,
+    );
   }
   return faults;
 }

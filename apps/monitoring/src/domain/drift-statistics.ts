@@ -58,12 +58,13 @@ export function isPValue(statistic: string): boolean {
   return statistic.endsWith('_p');
 }
 
-/** NaN without values. */
+/** NaN without values on either side. */
 export function driftStatistic(
   statistic: DriftStatistic,
   reference: ReferenceDistribution,
   values: readonly number[],
 ): number {
+  if (reference.sample.length === 0) return Number.NaN;
   const ofValues = OF_VALUES[statistic];
   if (ofValues) return ofValues(reference, values);
   // The profile counted its bins closed at the left; the window must do the same, or ties would look like drift.

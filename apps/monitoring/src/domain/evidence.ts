@@ -6,6 +6,8 @@ import { falseAlarmsOf, ownDistances, thresholdFor, windowFalseAlarms, type Cade
 import { driftStatistic, isPValue, type DriftStatistic } from './drift-statistics';
 
 export type DriftRules = NonNullable<Monitor['spec']['drift']>;
+/** What windows are compared with: of the training, or of earlier windows. */
+export type DriftProfile = Pick<ReferenceProfile, 'prediction' | 'features'>;
 type DriftTest = DriftRules['tests'][number];
 
 export interface Evidence {
@@ -55,7 +57,7 @@ interface ChosenTest {
  */
 export function driftEvidence(
   rows: readonly ScoredRow[],
-  profile: ReferenceProfile,
+  profile: DriftProfile,
   rules: DriftRules | undefined,
   cadence: Cadence,
 ): JudgedEvidence {
@@ -126,7 +128,8 @@ function statisticOf(
   return defaultTest(size, new Set(reference.sample).size);
 }
 
-function valuesOf(rows: readonly ScoredRow[], subject: string): number[] {
+/** One for each row, NaN where it has none. */
+export function valuesOf(rows: readonly ScoredRow[], subject: string): number[] {
   if (subject === 'prediction') return rows.map((row) => row.score);
   const columns = new Map<readonly string[], number>();
   return rows.map((row) => {

@@ -6,6 +6,7 @@ import type { PredictionRef } from '../database/predictions.repository';
 import { summaryOf, type ClosedWindow } from '../database/windows.repository';
 import { expectedRun } from '../domain/calibration';
 import { explanationText } from '../domain/explanation';
+import { referenceText } from '../domain/live-reference';
 import type { Rule } from '../domain/hysteresis';
 import type { SignalKind } from '../domain/retraining-policy';
 import type { WatchedMonitor } from '../watched-monitors';
@@ -109,5 +110,6 @@ function describe(kind: SignalKind, window: ClosedWindow | undefined): string {
     return `${entry.statistic} of ${entry.subject} ${entry.value.toFixed(4)} at threshold ${entry.threshold.toFixed(4)}${reference}`;
   });
   const until = window === undefined ? '' : ` in the window to ${formatTime(window.endMicros)}`;
-  return `${WORDS[kind]}: ${found.join(', ') || 'earlier windows crossed'}${until}`;
+  const against = window?.reference === undefined ? '' : ` against ${referenceText(window.reference)}`;
+  return `${WORDS[kind]}: ${found.join(', ') || 'earlier windows crossed'}${until}${against}`;
 }

@@ -8,10 +8,12 @@ import type { ClosedWindow } from '../database/windows.repository';
 import { conceptEvidence } from '../domain/concept-evidence';
 import { canEstimate, estimateEvidence, expectationOf } from '../domain/estimate-evidence';
 import { driftEvidence, type Evidence, type JudgedEvidence } from '../domain/evidence';
+import { isEnough, liveRulesOf, type WindowReference } from '../domain/live-reference';
 import { performanceEvidence, type LabelledRow } from '../domain/performance-evidence';
 import type { ReferenceProfile } from '../domain/reference-profile';
 import { closesByPredictions, type SignalKind } from '../domain/retraining-policy';
 import type { WatchedMonitor } from '../watched-monitors';
+import { findDriftReference } from './drift-reference';
 
 const NO_EVIDENCE: JudgedEvidence = { evidence: [], crossed: false };
 
@@ -24,6 +26,8 @@ export interface Reference {
 interface FoundEvidence extends JudgedEvidence {
   /** In the order of their time. */
   readonly rows: readonly { readonly predictionId: string }[];
+  /** Absent: the training profile. */
+  readonly reference?: WindowReference;
 }
 
 /** Drift and performance of every monitor are judged; the others where the profile or the definition allows it. */
@@ -40,8 +44,10 @@ export async function judgeWindow(
   reference: Reference,
   window: Window,
 ): Promise<ClosedWindow> {
-  const { rows, evidence, crossed, falseAlarms } = await findEvidence(transaction, monitor, kind, reference, window);
-  const judged = rows.length >= monitor.spec.minimumSample;
+  const found = await findEvidence(transaction, monitor, kind, reference, window);
+  const { rows, evidence, crossed, falseAlarms } = found;
+  const comparable = found.reference === undefined || isEnough(found.reference);
+  const judged = rows.length >= monitor.spec.minimumSample && comparable;
   return {
     monitor: monitor.name,
     kind,
@@ -55,6 +61,7 @@ export async function judgeWindow(
     evidence,
     lastPredictionId: rows.at(-1)?.predictionId,
     falseAlarms,
+    reference: found.reference,
     revisions: 0,
   };
 }
@@ -73,7 +80,12 @@ async function findEvidence(
     if (rows.length === 0) return { rows, ...NO_EVIDENCE };
     if (kind === 'drift') {
       const cadence = { windowMicros: parseDuration(spec.window), minimumSample };
-      return { rows, ...driftEvidence(rows, profile, spec.drift, cadence) };
+      const rules = liveRulesOf(spec);
+      if (!rules) return { rows, ...driftEvidence(rows, profile, spec.drift, cadence) };
+      const window = { startMicros, endMicros };
+      const against = await findDriftReference(transaction, monitor, rules, version, profile, window, rows);
+      const found = against.profile ? driftEvidence(rows, against.profile, spec.drift, cadence) : NO_EVIDENCE;
+      return { rows, ...found, reference: against.reference };
     }
     const scores = rows.map((row) => row.score);
     return { rows, ...estimateEvidence(scores, profile, spec.estimate, decisionThreshold) };

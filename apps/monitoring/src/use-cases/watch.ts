@@ -17,6 +17,7 @@ import { RolloutMetrics, WindowMetrics } from '../observe-decisions';
 import type { WatchedMonitor } from '../watched-monitors';
 import { AnalyseRollout } from './analyse-rollout';
 import { CloseWindow, type Closed } from './close-window';
+import { forgetSketches } from './drift-reference';
 import type { Reference } from './judge-window';
 import { ReadProgress } from './read-progress';
 import { ReferenceProfiles } from './reference-profiles';
@@ -110,7 +111,12 @@ export class Watch {
     const horizon = labelHorizon(await this.readProgress.run(queries, monitor));
     if (!Number.isFinite(horizon)) return false;
     const judged = { endpoint: monitor.endpoint, source: monitor.source.id };
-    return this.decide((transaction) => prune(transaction, judged, this.keptFrom(horizon), 20_000));
+    const keptFrom = this.keptFrom(horizon);
+    return this.decide(async (transaction) => {
+      const champion = (await readDeployment(transaction, monitor.endpoint))?.championVersion;
+      if (champion !== undefined) await forgetSketches(transaction, monitor, champion, keptFrom);
+      return prune(transaction, judged, keptFrom, 20_000);
+    });
   }
 
   /** Event time from which facts are kept. */

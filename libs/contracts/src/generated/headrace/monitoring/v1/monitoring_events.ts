@@ -163,6 +163,20 @@ export interface Evidence {
   falseAlarms?: number | undefined;
 }
 
+/** Closed windows of the same version that a drift window was, or was to be, compared with. */
+export interface WindowReference {
+  /** moving: the windows before it; same-weekday: those that lie whole weeks before it. */
+  kind: string;
+  /** Start of the oldest window and end of the newest; 0 without any. */
+  fromMicros: number;
+  toMicros: number;
+  /** Those with the minimum sample that were found, and how many the Monitor wants: with fewer nothing was compared. */
+  windows: number;
+  required: number;
+  /** In all of them. */
+  predictions: number;
+}
+
 export interface WindowSummary {
   startMicros: number;
   endMicros: number;
@@ -173,14 +187,16 @@ export interface WindowSummary {
   kind: string;
   /** The champion that was judged. */
   version: number;
-  /** False: below the minimum sample; shown, but none of the n windows of the rule. */
+  /** False: below the minimum sample, or too little to compare with; shown, but none of the n windows of the rule. */
   judged: boolean;
   /** Probability, at most, that such a window crosses without any change; absent: not known. */
   falseAlarms?:
     | number
     | undefined;
-  /** How often it was judged again because something of its time came after it was closed. */
+  /** How often it was judged again because something of its time, or of its reference's, came after it was closed. */
   revisions: number;
+  /** Of a drift window; unset: the training profile of the version. */
+  reference: WindowReference | undefined;
 }
 
 /** How seldom a signal comes without any change. Windows are taken as independent; neighbours that are alike alarm more often. */
@@ -723,6 +739,163 @@ export const Evidence: MessageFns<Evidence> = {
   },
 };
 
+function createBaseWindowReference(): WindowReference {
+  return { kind: "", fromMicros: 0, toMicros: 0, windows: 0, required: 0, predictions: 0 };
+}
+
+export const WindowReference: MessageFns<WindowReference> = {
+  encode(message: WindowReference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.fromMicros !== 0) {
+      writer.uint32(16).int64(message.fromMicros);
+    }
+    if (message.toMicros !== 0) {
+      writer.uint32(24).int64(message.toMicros);
+    }
+    if (message.windows !== 0) {
+      writer.uint32(32).int32(message.windows);
+    }
+    if (message.required !== 0) {
+      writer.uint32(40).int32(message.required);
+    }
+    if (message.predictions !== 0) {
+      writer.uint32(48).int64(message.predictions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WindowReference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWindowReference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fromMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.toMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.windows = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.required = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.predictions = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WindowReference {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      fromMicros: isSet(object.fromMicros)
+        ? globalThis.Number(object.fromMicros)
+        : isSet(object.from_micros)
+        ? globalThis.Number(object.from_micros)
+        : 0,
+      toMicros: isSet(object.toMicros)
+        ? globalThis.Number(object.toMicros)
+        : isSet(object.to_micros)
+        ? globalThis.Number(object.to_micros)
+        : 0,
+      windows: isSet(object.windows) ? globalThis.Number(object.windows) : 0,
+      required: isSet(object.required) ? globalThis.Number(object.required) : 0,
+      predictions: isSet(object.predictions) ? globalThis.Number(object.predictions) : 0,
+    };
+  },
+
+  toJSON(message: WindowReference): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.fromMicros !== 0) {
+      obj.fromMicros = Math.round(message.fromMicros);
+    }
+    if (message.toMicros !== 0) {
+      obj.toMicros = Math.round(message.toMicros);
+    }
+    if (message.windows !== 0) {
+      obj.windows = Math.round(message.windows);
+    }
+    if (message.required !== 0) {
+      obj.required = Math.round(message.required);
+    }
+    if (message.predictions !== 0) {
+      obj.predictions = Math.round(message.predictions);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WindowReference>): WindowReference {
+    return WindowReference.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WindowReference>): WindowReference {
+    const message = createBaseWindowReference();
+    message.kind = object.kind ?? "";
+    message.fromMicros = object.fromMicros ?? 0;
+    message.toMicros = object.toMicros ?? 0;
+    message.windows = object.windows ?? 0;
+    message.required = object.required ?? 0;
+    message.predictions = object.predictions ?? 0;
+    return message;
+  },
+};
+
 function createBaseWindowSummary(): WindowSummary {
   return {
     startMicros: 0,
@@ -735,6 +908,7 @@ function createBaseWindowSummary(): WindowSummary {
     judged: false,
     falseAlarms: undefined,
     revisions: 0,
+    reference: undefined,
   };
 }
 
@@ -769,6 +943,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     if (message.revisions !== 0) {
       writer.uint32(80).int32(message.revisions);
+    }
+    if (message.reference !== undefined) {
+      WindowReference.encode(message.reference, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -866,6 +1043,14 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.revisions = reader.int32();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.reference = WindowReference.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -902,6 +1087,7 @@ export const WindowSummary: MessageFns<WindowSummary> = {
         ? globalThis.Number(object.false_alarms)
         : undefined,
       revisions: isSet(object.revisions) ? globalThis.Number(object.revisions) : 0,
+      reference: isSet(object.reference) ? WindowReference.fromJSON(object.reference) : undefined,
     };
   },
 
@@ -937,6 +1123,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.revisions !== 0) {
       obj.revisions = Math.round(message.revisions);
     }
+    if (message.reference !== undefined) {
+      obj.reference = WindowReference.toJSON(message.reference);
+    }
     return obj;
   },
 
@@ -955,6 +1144,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     message.judged = object.judged ?? false;
     message.falseAlarms = object.falseAlarms ?? undefined;
     message.revisions = object.revisions ?? 0;
+    message.reference = (object.reference !== undefined && object.reference !== null)
+      ? WindowReference.fromPartial(object.reference)
+      : undefined;
     return message;
   },
 };

@@ -115,6 +115,26 @@ export function wholeProfileJson(reference: readonly Case[], lengthMicros: numbe
   });
 }
 
+/** profile.json of a regression: answers err by 2 on average, by 10 where the distance is above 500. */
+export function regressionProfileJson(reference: readonly Case[]): string {
+  const whole = JSON.parse(wholeProfileJson(reference)) as object;
+  const errors = reference.map((one) => one.label - one.score);
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const stump = (near: number, far: number) => [
+    { feature: [0, -1, -1], value: [500, near, far], left: [1, 0, 0], right: [2, 0, 0], missing: [1, 0, 0] },
+  ];
+  return JSON.stringify({
+    ...whole,
+    task: 'regression',
+    performance: {
+      mae: { value: mean(errors.map(Math.abs)) },
+      rmse: { value: Math.sqrt(mean(errors.map((error) => error ** 2))) },
+    },
+    // Errors are uniform on ± 4 and ± 20: their squares are a third of the square of that on average.
+    loss_model: { inputs: [...FEATURES, 'prediction'], absolute: stump(2, 10), squared: stump(16 / 3, 400 / 3) },
+  });
+}
+
 interface Described {
   readonly edges: readonly number[];
 }

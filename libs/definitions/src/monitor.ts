@@ -105,7 +105,10 @@ const PerformanceTest = worseThanReference(
   z.enum(['brier', 'log_loss', 'calibration', 'ece', 'mae', 'rmse', 'mape', ...RISING]),
 );
 
-const EstimateTest = worseThanReference(z.enum(['accuracy', 'precision', 'recall', 'specificity', 'f1', 'auc']));
+/** Of binary models; of regressions mae and rmse. */
+const EstimateTest = worseThanReference(
+  z.enum(['accuracy', 'precision', 'recall', 'specificity', 'f1', 'auc', 'mae', 'rmse']),
+);
 
 const Hysteresis = z
   .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
@@ -171,7 +174,7 @@ export const MonitorSpec = z.strictObject({
       rule: Hysteresis.default({ k: 2, n: 3 }),
     })
     .optional(),
-  /** Performance as estimated from the scores, before labels come (binary models). */
+  /** Performance as estimated from what was asked and answered, before labels come. */
   estimate: z
     .strictObject({
       tests: z.array(EstimateTest).min(1).max(100),

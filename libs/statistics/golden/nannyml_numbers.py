@@ -3,18 +3,23 @@
     python -m venv VENV && VENV/bin/pip install -r requirements-nannyml.txt && VENV/bin/python nannyml_numbers.py
 """
 
+import sys
 import warnings
+from pathlib import Path
 
 import nannyml.sampling_error.binary_classification as sampling
 import nannyml.sampling_error.regression as regression_sampling
 import numpy as np
 import pandas as pd
+from nannyml import DLE
 from nannyml.calibration import IsotonicCalibrator, _calculate_expected_calibration_error, _get_bin_index_edges
 from nannyml.calibration import needs_calibration
 from nannyml.drift.univariate.methods import FeatureType, MethodFactory
 from nannyml.performance_estimation.confidence_based import metrics
 from nannyml.thresholds import ConstantThreshold
 
+sys.path.append(str(Path(__file__).parents[3] / "trainers" / "tabular"))
+from headrace_tabular.loss_model import trees_of
 from portable import Random, normals, write
 
 warnings.simplefilter("ignore")
@@ -80,6 +85,36 @@ dle = {
     "mse": regression_sampling.mse_sampling_error(regression_sampling.mse_sampling_error_components(y, p), range(200)),
 }
 
+
+# NannyML's whole DLE, small: its own loss models, written as the trainer writes them, and what it says of the windows. Every
+# seventh value of the second feature is missing; errors grow with the first one.
+def regression(seed, count, shift):
+    x, z = np.array(normals(seed, count, shift, 1)), np.array(normals(seed + 1, count, 0, 1))
+    z[::7] = np.nan
+    predicted = 2 * x + 1
+    truth = predicted + np.array(normals(seed + 2, count, 0, 1)) * (1 + np.abs(x))
+    return pd.DataFrame({"x": x, "z": z, "prediction": predicted, "truth": truth})
+
+
+small = {"n_estimators": 12, "num_leaves": 6, "n_jobs": 1, "verbosity": -1}
+estimator = DLE(
+    feature_column_names=["x", "z"], y_pred="prediction", y_true="truth", metrics=["mae", "rmse"],
+    hyperparameters=small, chunk_size=400,
+)  # fmt: skip
+reference, windows = [51, 1200, 0], [[61, 400, 0], [71, 400, 1.5]]
+estimator.fit(regression(*reference))
+estimated = estimator.estimate(pd.concat([regression(*window) for window in windows], ignore_index=True))
+estimated = estimated.filter(period="analysis").to_df()
+models = {metric.column_name: trees_of(metric._dee_model.booster_) for metric in estimator.metrics}
+loss_model = {
+    "reference": reference, "windows": windows, "absolute": models["mae"], "squared": models["rmse"],
+    "estimates": [
+        {name: [float(row[(name, part)]) for part in ("value", "lower_confidence_boundary", "upper_confidence_boundary")]
+         for name in ("mae", "rmse")}
+        for _, row in estimated.iterrows()
+    ],
+}  # fmt: skip
+
 drift = []
 for a, b in (([[31, 1500, 0, 1, None], [32, 600, 0.3, 1.4, None]]), ([[33, 800, 5, 1, 0], [34, 300, 5.5, 1.5, 0]])):
     r, c = pd.Series(normals(*a)), pd.Series(normals(*b))
@@ -90,4 +125,4 @@ for a, b in (([[31, 1500, 0, 1, None], [32, 600, 0.3, 1.4, None]]), ([[33, 800, 
         found[name] = method._calculate(c)
     drift.append({"a": a, "b": b, **found})
 
-write("nannyml", {"cbpe": cbpe, "dle": dle, "drift": drift})
+write("nannyml", {"cbpe": cbpe, "dle": dle, "drift": drift, "loss_model": loss_model})

@@ -26,6 +26,7 @@ export {
   type Estimate,
 } from './estimation/cbpe';
 export { estimateDle, fitDle, type Dle, type LossEstimate } from './estimation/dle';
+export { faultOfTree, LossModel, type LossTree } from './estimation/loss-trees';
 export { applyIsotonic, fitIsotonic, type Isotonic } from './estimation/isotonic';
 export { fitReconstruction, reconstructionError, type Reconstruction } from './multivariate/pca';
 export { betaI, studentTwoSided } from './numerics/beta';

@@ -42,7 +42,7 @@ def to_bytes(model: ModelProto) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def _import_lightgbm():
+def import_lightgbm():
     """LightGBM without its wrappers: they load scikit-learn and pandas, which costs more than fitting a hundred trees."""
     unused = [name for name in ("sklearn", "pandas") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(unused))  # None: importing it fails, as if it were not installed
@@ -55,7 +55,7 @@ def _import_lightgbm():
 
 
 def _fit_lightgbm(spec: Spec, features: np.ndarray, label: np.ndarray) -> Fitted:
-    lightgbm = _import_lightgbm()
+    lightgbm = import_lightgbm()
     lightgbm.register_logger(logging.getLogger("lightgbm"))  # its own logger writes to stdout
     params = dict(spec.params)
     rounds = params.pop("n_estimators", 100)
@@ -85,7 +85,7 @@ def _convert_lightgbm(booster, spec: Spec) -> ModelProto:
     from onnxmltools.convert import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    floored = _import_lightgbm().Booster(model_str=floor_thresholds(booster.model_to_string()))
+    floored = import_lightgbm().Booster(model_str=floor_thresholds(booster.model_to_string()))
     width = len(spec.features)
     model = convert_lightgbm(
         floored,

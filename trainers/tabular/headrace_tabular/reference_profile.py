@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .data import Part
+from .loss_model import loss_model
 from .reference_windows import Windows, labelled_scores
 from .spec import Spec
 
@@ -50,6 +51,7 @@ def build_profile(spec: Spec, training: Part, validation: Part, score: np.ndarra
         "performance": performance,
         "windows": {part: cut.describe() for part, cut in windows.items()},
         "labelled": labelled_scores(score, validation.label),
+        "loss_model": loss_model(spec, validation, score),
     }
 
 

@@ -1,11 +1,14 @@
-import { cases, profileOf, randomFrom, wholeProfileOf, type Case } from '../../test/builders';
+import { cases, FEATURES, profileOf, randomFrom, wholeProfileOf, type Case } from '../../test/builders';
 import { canEstimate, contradicts, estimateEvidence, expectationOf } from './estimate-evidence';
+import type { ScoredRow } from './evidence';
 import { explain, explanationText } from './explanation';
 import { performanceEvidence } from './performance-evidence';
 
 const reference = cases({ seed: 1, days: 10, perDay: 400 });
 const profile = wholeProfileOf(reference);
 const rule = { k: 1, n: 1 };
+const rowsOf = (stream: readonly Case[]): ScoredRow[] =>
+  stream.map((one) => ({ names: FEATURES, features: one.features, score: one.score }));
 const THRESHOLD = 0.4;
 
 /** Requests that are harder: scores near the threshold, labels as the scores say. */
@@ -30,12 +33,7 @@ describe('performance before labels', () => {
 
   it('lies with its band about what labels later say, of inputs as before and of harder ones', () => {
     for (const stream of [cases({ seed: 2, days: 1, perDay: 2_000 }), harder(2_000, 3)]) {
-      const estimated = estimateEvidence(
-        stream.map((one) => one.score),
-        profile,
-        undefined,
-        THRESHOLD,
-      ).evidence;
+      const estimated = estimateEvidence(rowsOf(stream), profile, undefined, THRESHOLD).evidence;
       const measured = performanceEvidence(stream, profile, undefined, THRESHOLD).evidence;
       expect(estimated.map((entry) => entry.statistic)).toEqual([
         'accuracy',
@@ -54,13 +52,7 @@ describe('performance before labels', () => {
 
   it('crosses by the inputs alone', () => {
     const rules = { tests: [{ statistic: 'auc' as const, worseBy: 0.1 }], crossings: 1, rule };
-    const judge = (stream: readonly Case[]) =>
-      estimateEvidence(
-        stream.map((one) => one.score),
-        profile,
-        rules,
-        THRESHOLD,
-      ).crossed;
+    const judge = (stream: readonly Case[]) => estimateEvidence(rowsOf(stream), profile, rules, THRESHOLD).crossed;
     expect(judge(cases({ seed: 2, days: 1, perDay: 2_000 }))).toBe(false);
     expect(judge(harder(2_000, 3))).toBe(true);
   });

@@ -1,6 +1,7 @@
 // What performance is likely to be before labels come, and whether labels then say what the scores promised.
 import { applyIsotonic, binCounts, estimateCbpe, fitCbpe, quantileEdges, type Cbpe } from '@headrace/statistics';
-import type { JudgedEvidence } from './evidence';
+import type { JudgedEvidence, ScoredRow } from './evidence';
+import { estimateLosses } from './loss-estimate';
 import { againstReference, referenceOf, type EstimateRules, type LabelledRow } from './performance-evidence';
 import type { ReferenceProfile } from './reference-profile';
 
@@ -10,22 +11,40 @@ const LEAST_OF_A_CLASS = 20;
 
 const fitted = new WeakMap<ReferenceProfile, Map<number, Cbpe>>();
 
-/** Whether performance can be estimated by this profile: binary, with enough labelled scores of both classes. */
-export function canEstimate({ task, labelled }: ReferenceProfile): boolean {
+/**
+ * Whether performance can be estimated by this profile: binary models with enough labelled scores of both classes, regressions
+ * with enough of them and a loss model.
+ */
+export function canEstimate(profile: ReferenceProfile): boolean {
+  return profile.task === 'binary' ? isCalibratable(profile) : lossesKnown(profile) !== undefined;
+}
+
+/** Whether scores are probabilities that labels can contradict. */
+export function isCalibratable({ task, labelled }: ReferenceProfile): boolean {
   if (task !== 'binary' || !labelled || labelled.labels.length < LEAST_ROWS) return false;
   const positives = labelled.labels.filter((label) => label === 1).length;
   return Math.min(positives, labelled.labels.length - positives) >= LEAST_OF_A_CLASS;
 }
 
-/** Every measure that CBPE estimates, with its band, beside the reference's. The profile can estimate. */
+function lossesKnown({ labelled, lossTrees }: ReferenceProfile) {
+  return labelled && lossTrees && labelled.labels.length >= LEAST_ROWS ? { labelled, lossTrees } : undefined;
+}
+
+/** Every measure that CBPE (of a regression: DLE) estimates, with its band, beside the reference's. The profile can estimate. */
 export function estimateEvidence(
-  scores: readonly number[],
+  rows: readonly ScoredRow[],
   profile: ReferenceProfile,
   rules: EstimateRules | undefined,
   decisionThreshold: number,
 ): JudgedEvidence {
-  const estimates = estimateCbpe(cbpeOf(profile, decisionThreshold), scores);
-  return againstReference(estimates, referenceOf(profile, decisionThreshold), rules);
+  const losses = profile.task === 'regression' ? lossesKnown(profile) : undefined;
+  const estimates = losses
+    ? estimateLosses(rows, losses.lossTrees, losses.labelled)
+    : estimateCbpe(
+        cbpeOf(profile, decisionThreshold),
+        rows.map((row) => row.score),
+      );
+  return againstReference({ ...estimates }, referenceOf(profile, decisionThreshold), rules);
 }
 
 /** From so many standard errors on labels contradict the scores: as the band of the estimates. */
@@ -53,7 +72,7 @@ const BINS = 20;
  * raw scores s has expectation Σ [c(1 − s)² + (1 − c)s²]/n and variance Σ c(1 − c)(1 − 2s)²/n². c itself was learnt from m labels
  * in each bin of scores: that adds (Σ (1 − 2s))² c(1 − c)/m for each bin, so that many rows where the reference had few do not
  * pass for a contradiction. A change of the inputs alone leaves z near 0, however bad performance is; labels beyond it say
- * that the relation between inputs and truth changed. Rows are taken as independent. The profile can estimate; NaN without
+ * that the relation between inputs and truth changed. Rows are taken as independent. The profile is calibratable; NaN without
  * rows.
  */
 export function expectationOf(

@@ -1,4 +1,5 @@
 // The trainer's profile.json (contract headrace.dev/profile/v1, trainers/tabular/README.md): what live traffic is compared with.
+import { faultOfTree, type LossTree } from '@headrace/statistics';
 import { z } from 'zod';
 
 /** Tumbling windows of event time of one part, aligned to the epoch; those without rows are left out. */
@@ -23,6 +24,36 @@ const Distribution = z.object({
   window_counts: z.array(z.array(z.number())).optional(),
 });
 
+/** Boosted trees: at most so many that one row is a matter of microseconds. */
+const Trees = z
+  .array(
+    z.object({
+      feature: z.array(z.int().min(-1)).max(1_000),
+      value: z.array(z.number()),
+      left: z.array(z.int()),
+      right: z.array(z.int()),
+      missing: z.array(z.int()),
+    }),
+  )
+  .min(1)
+  .max(500);
+
+/** Says how wrong each answer of a regression is likely to be. */
+const LossTrees = z
+  .object({
+    /** Names of the columns: features as 32-bit floats, the prediction last. */
+    inputs: z.array(z.string()).min(1).max(10_000),
+    absolute: Trees,
+    squared: Trees,
+  })
+  .superRefine(({ inputs, absolute, squared }, context) => {
+    for (const tree of [...absolute, ...squared]) {
+      const fault = faultOfTree(tree, inputs.length);
+      if (fault !== undefined) return context.addIssue({ code: 'custom', message: fault });
+    }
+    return undefined;
+  });
+
 const Profile = z.object({
   contract: z.literal('headrace.dev/profile/v1'),
   task: z.enum(['binary', 'regression']),
@@ -33,6 +64,8 @@ const Profile = z.object({
   windows: z.object({ training: Windows, validation: Windows }).optional(),
   /** Rows of the validation part, with what the model of the backtest said. */
   labelled: z.object({ score: z.array(z.number()), label: z.array(z.number()) }).optional(),
+  /** Null for binary models and few rows; profiles of older trainers have none. */
+  loss_model: LossTrees.nullish(),
 });
 
 /** One distribution in the reference's own windows of time. */
@@ -54,6 +87,13 @@ export interface ReferenceDistribution {
   readonly windows: ReferenceWindows | undefined;
 }
 
+/** Trees by which the loss of an answer is expected from its features and itself. */
+export interface LossTrees {
+  readonly inputs: readonly string[];
+  readonly absolute: readonly LossTree[];
+  readonly squared: readonly LossTree[];
+}
+
 export interface ReferenceProfile {
   readonly task: 'binary' | 'regression';
   readonly features: readonly ReferenceDistribution[];
@@ -62,6 +102,7 @@ export interface ReferenceProfile {
   readonly performance: Readonly<Record<string, number>>;
   /** Parallel; undefined in profiles of older trainers. */
   readonly labelled: { readonly scores: readonly number[]; readonly labels: readonly number[] } | undefined;
+  readonly lossTrees: LossTrees | undefined;
 }
 
 /** Throws a ZodError or SyntaxError when the bytes are no such profile. */
@@ -76,6 +117,7 @@ export function readProfile(json: string): ReferenceProfile {
     prediction: distributionOf(profile.prediction, profile.windows),
     performance: { ...performance, calibration: profile.label.mean - profile.prediction.mean },
     labelled: profile.labelled && { scores: profile.labelled.score, labels: profile.labelled.label },
+    lossTrees: profile.loss_model ?? undefined,
   };
 }
 

@@ -6,7 +6,7 @@ import { readLabelledScores } from '../database/outcomes.repository';
 import { readScoredPredictions } from '../database/predictions.repository';
 import type { ClosedWindow } from '../database/windows.repository';
 import { conceptEvidence } from '../domain/concept-evidence';
-import { canEstimate, estimateEvidence, expectationOf } from '../domain/estimate-evidence';
+import { canEstimate, estimateEvidence, expectationOf, isCalibratable } from '../domain/estimate-evidence';
 import { driftEvidence, type Evidence, type JudgedEvidence } from '../domain/evidence';
 import { isEnough, liveRulesOf, type WindowReference } from '../domain/live-reference';
 import { performanceEvidence, type LabelledRow } from '../domain/performance-evidence';
@@ -87,8 +87,7 @@ async function findEvidence(
       const found = against.profile ? driftEvidence(rows, against.profile, spec.drift, cadence) : NO_EVIDENCE;
       return { rows, ...found, reference: against.reference };
     }
-    const scores = rows.map((row) => row.score);
-    return { rows, ...estimateEvidence(scores, profile, spec.estimate, decisionThreshold) };
+    return { rows, ...estimateEvidence(rows, profile, spec.estimate, decisionThreshold) };
   }
   const judged = { endpoint, source: source.id };
   const rows = await readLabelledScores(transaction, judged, version, startMicros, endMicros);
@@ -107,7 +106,7 @@ async function findEvidence(
 
 /** Beside what was measured: what the scores had promised, and by how many standard errors labels contradict it. */
 function expected(rows: readonly LabelledRow[], profile: ReferenceProfile, threshold: number): Evidence[] {
-  if (!canEstimate(profile)) return [];
+  if (!isCalibratable(profile)) return [];
   const { expected: brier, z } = expectationOf(rows, profile, threshold);
   const reported = { subject: 'prediction', threshold: 0, crossed: false };
   return [

@@ -31,7 +31,7 @@ export function fitDle(labels: readonly number[], predictions: readonly number[]
 /**
  * MAE and RMSE of unlabelled rows from the losses that a second model, trained on the reference's losses by the same
  * features, predicts for them; with NannyML's sampling errors. NannyML's DLE averages the predictions of a LightGBM in the
- * same way; the loss model is not part of this library. Right while losses depend on the features as they did; blind to
+ * same way; LossModel evaluates such trees. Right while losses depend on the features as they did; blind to
  * concept drift.
  */
 export function estimateDle(

@@ -1,4 +1,4 @@
-import { expectClose, golden, normals, type Sample } from '../../test/golden';
+import { expectAllClose, expectClose, golden, normals, type Sample } from '../../test/golden';
 import { binCounts, doaneEdges } from '../distances/bins';
 import { wasserstein } from '../distances/samples';
 import { hellinger, jensenShannon } from '../distances/shares';
@@ -7,8 +7,11 @@ import { expectedCalibrationError } from '../performance/classification';
 import { ks } from '../tests/ks';
 import { estimateCbpe, fitCbpe, type CbpeMeasure } from './cbpe';
 import { estimateDle, fitDle } from './dle';
+import { faultOfTree, LossModel, type LossTree } from './loss-trees';
 
 type Labelled = readonly [seed: number, count: number, steepness: number, below?: number];
+/** Seed, rows, and by how much the first feature moved. */
+type Errors = readonly [seed: number, count: number, shift: number];
 type Measures = Record<CbpeMeasure, number>;
 const numbers = golden<{
   cbpe: {
@@ -21,6 +24,14 @@ const numbers = golden<{
     ece: number;
   }[];
   dle: { mae: number; rmse: number };
+  loss_model: {
+    reference: Errors;
+    windows: Errors[];
+    absolute: LossTree[];
+    squared: LossTree[];
+    /** Value, low and high, of each window. */
+    estimates: Record<'mae' | 'rmse', [number, number, number]>[];
+  };
   drift: ({ a: Sample; b: Sample } & Record<string, number>)[];
 }>('nannyml');
 
@@ -39,6 +50,20 @@ function labelled([seed, count, steepness, below = 1]: Labelled): { labels: numb
     labels.push(label);
   }
   return { labels, scores };
+}
+
+/** As golden/nannyml_numbers.py has it: two features, and the prediction. */
+function regression([seed, count, shift]: Errors): { rows: Float64Array[]; labels: number[]; predictions: number[] } {
+  const sampleOf = (from: number, mean: number): number[] => normals([from, count, mean, 1, null]);
+  const [x, z, noise] = [sampleOf(seed, shift), sampleOf(seed + 1, 0), sampleOf(seed + 2, 0)];
+  const predictions = x.map((value) => 2 * value + 1);
+  return {
+    rows: x.map((value, row) =>
+      Float64Array.of(value, row % 7 === 0 ? Number.NaN : (z[row] ?? 0), predictions[row] ?? 0),
+    ),
+    labels: x.map((value, row) => (predictions[row] ?? 0) + (noise[row] ?? 0) * (1 + Math.abs(value))),
+    predictions,
+  };
 }
 
 describe("estimates before labels are NannyML's", () => {
@@ -69,6 +94,27 @@ describe("estimates before labels are NannyML's", () => {
     expectClose((mae.high - mae.value) / 3, numbers.dle.mae);
     expectClose((rmse.high - rmse.value) / 3, numbers.dle.rmse);
     expectClose(mae.value, losses.reduce((sum, loss) => sum + loss, 0) / 200);
+  });
+
+  it('DLE as a whole, by the trees that NannyML learnt', () => {
+    const { reference, windows, absolute, squared, estimates } = numbers.loss_model;
+    for (const tree of [...absolute, ...squared]) expect(faultOfTree(tree, 3)).toBeUndefined();
+    const [absoluteLoss, squaredLoss] = [new LossModel(absolute), new LossModel(squared)];
+    const { labels, predictions } = regression(reference);
+    for (const [index, expected] of estimates.entries()) {
+      const { rows } = regression(windows[index] ?? [0, 0, 0]);
+      const found = estimateDle(
+        fitDle(labels, predictions),
+        rows.map((row) => absoluteLoss.lossOf(row)),
+        rows.map((row) => squaredLoss.lossOf(row)),
+      );
+      for (const measure of ['mae', 'rmse'] as const) {
+        const { value, low, high } = found[measure];
+        expectAllClose([value, low, high], expected[measure]);
+      }
+    }
+    // The second window is of inputs whose answers err more.
+    expect(estimates[1]?.mae[0]).toBeGreaterThan(1.2 * (estimates[0]?.mae[0] ?? Infinity));
   });
 });
 
@@ -119,3 +165,31 @@ function byBin(a: number[], b: number[]): { a: number[]; b: number[] } {
     b: [...binCounts(inside, inner, 'left'), b.length - inside.length],
   };
 }
+
+describe('the trees of a loss model', () => {
+  const stump: LossTree = {
+    feature: [0, -1, -1],
+    value: [2, 5, -1],
+    left: [1, 0, 0],
+    right: [2, 0, 0],
+    missing: [2, 0, 0],
+  };
+
+  it('send a row to the left at the split, and a missing value where it belongs; no loss is below 0', () => {
+    const lossOf = (value: number, trees: readonly LossTree[]): number =>
+      new LossModel(trees).lossOf(Float64Array.of(value));
+    expect([1, 2, 2.1, Number.NaN].map((value) => lossOf(value, [stump, stump]))).toEqual([10, 10, 0, 0]);
+    const constant: LossTree = { feature: [-1], value: [3], left: [0], right: [0], missing: [0] };
+    expect([1, 3].map((value) => lossOf(value, [constant, stump]))).toEqual([8, 2]);
+  });
+
+  it.each([
+    ['no node', { feature: [] }, 'a tree without nodes'],
+    ['parts of different length', { value: [2, 5] }, 'expected 3 entries in each part of a tree, found 2'],
+    ['a column that is not there', { feature: [1, -1, -1] }, 'a split by column 1; there are 1'],
+    ['a way back', { right: [0, 0, 0] }, 'the child 0 of node 0: expected one behind it, below 3'],
+    ['a way out', { missing: [3, 0, 0] }, 'the child 3 of node 0: expected one behind it, below 3'],
+  ])('are refused with %s', (_, change, fault) => {
+    expect(faultOfTree({ ...stump, ...change }, 1)).toBe(fault);
+  });
+});

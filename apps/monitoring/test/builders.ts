@@ -115,7 +115,26 @@ export function wholeProfileJson(reference: readonly Case[], lengthMicros: numbe
   });
 }
 
-/** profile.json of a regression: answers err by 2 on average, by 10 where the distance is above 500. */
+/** Requests of a regression over so many days: answers err by 2 on average, by 10 where the distance is above 500, and that is as often as said. */
+export function journeys(seed: number, count: number, shareOfFar: number, { fromDay = 0, days = 1 } = {}): Case[] {
+  const random = randomFrom(seed);
+  return Array.from({ length: count }, (_, index) => {
+    const isFar = random() < shareOfFar;
+    const score = 20 + 30 * random();
+    const asOfMicros = DAY_ONE + fromDay * MICROS.d + Math.floor((index / count) * days * MICROS.d);
+    return {
+      predictionId: `journey-${seed}-${index}`,
+      key: `journey-${seed}-${index}`,
+      asOfMicros,
+      labelTimeMicros: asOfMicros + MICROS.h,
+      features: [isFar ? 500 + 500 * random() : 500 * random(), random() < 0.1 ? Number.NaN : random()],
+      score,
+      label: score + (isFar ? 20 : 4) * (2 * random() - 1),
+    };
+  });
+}
+
+/** profile.json of a regression over journeys, with a loss model that knows them. */
 export function regressionProfileJson(reference: readonly Case[]): string {
   const whole = JSON.parse(wholeProfileJson(reference)) as object;
   const errors = reference.map((one) => one.label - one.score);

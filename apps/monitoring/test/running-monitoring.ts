@@ -193,7 +193,7 @@ export class MonitoringSystem {
   }
 
   /** DataStream, Model, Endpoint, TrainingPlan-free Monitor; resolves when the service watches it. */
-  async define(monitor: object, analysis: object = {}): Promise<void> {
+  async define(monitor: object, analysis: object = {}, task = 'binary'): Promise<void> {
     const document = <K extends Kind>(kind: K, name: string, spec: object): Definition =>
       kinds[kind].parse({ apiVersion: 'headrace.dev/v1', kind, metadata: { name }, spec });
     const { name, stream } = this;
@@ -204,7 +204,7 @@ export class MonitoringSystem {
         eventTime: 'at',
         fields: { id: { type: 'string' }, at: { type: 'timestamp' }, late: { type: 'double' } },
       }),
-      document('Model', name, { task: 'binary' }),
+      document('Model', name, { task }),
       document('Endpoint', name, { model: name, joinKey: 'id', rollout: { analysis } }),
       document('Monitor', name, {
         endpoint: name,

@@ -1,26 +1,8 @@
-import { FEATURES, randomFrom, regressionProfileJson, type Case } from '../../test/builders';
+import { FEATURES, journeys, regressionProfileJson, type Case } from '../../test/builders';
 import { canEstimate, estimateEvidence } from './estimate-evidence';
 import type { ScoredRow } from './evidence';
 import { performanceEvidence } from './performance-evidence';
 import { readProfile } from './reference-profile';
-
-/** Answers err by 2 on average, by 10 where the distance is above 500, and that is as often as said. */
-function journeys(seed: number, count: number, shareOfFar: number): Case[] {
-  const random = randomFrom(seed);
-  return Array.from({ length: count }, (_, index) => {
-    const isFar = random() < shareOfFar;
-    const score = 20 + 30 * random();
-    return {
-      predictionId: `p-${index}`,
-      key: `k-${index}`,
-      asOfMicros: index,
-      labelTimeMicros: index,
-      features: [isFar ? 500 + 500 * random() : 500 * random(), random() < 0.1 ? Number.NaN : random()],
-      score,
-      label: score + (isFar ? 20 : 4) * (2 * random() - 1),
-    };
-  });
-}
 
 const reference = journeys(1, 3_000, 0.2);
 const profile = readProfile(regressionProfileJson(reference));

@@ -1,17 +1,11 @@
 // Every alert: the fault that brings it about, and what its runbook says to do. `says` stands in the runbook, word for word.
-// { alerts, lingers?, fault: { what, does }, steps: [{ says, does }], after? }
+// { alerts, lingers?, fault: { what, does }, fireMs?, steps: [{ says, does }], after? }
 //   lingers: they fire too, and end only when what is past has left their long window; that is awaited at the very end.
+//   fireMs: how long the alert may take, when a threshold in seconds of the wall clock makes it slow.
 //   does: gets the world; a fault may give a function that ends it, for the steps to call as `world.endFault()`.
 //   after: puts back what the drill changed and the runbook does not speak of.
 import { modelDrills } from './model-drills.mjs';
 import { BEHIND_MS } from './world.mjs';
-
-/** Alerts that are not brought about, and why. */
-export const NOT_TRIED = {
-  WindowsInTimeBurnsFast:
-    'its fault has to last for five minutes of the wall clock: that is a threshold, not a duration of the rule',
-  WindowsInTimeBurnsSlowly: 'the same',
-};
 
 const without =
   (field, kind = 'Endpoint') =>

@@ -1,8 +1,13 @@
 // Drills of models: what is asked, answered and known by labels has to change, so each has traffic and a model of its own.
+import { rename } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { HISTORY_DAYS, Traffic, untilServes } from '../tools/live/parcels.mjs';
 import { timeOfDay, DAY_MS } from '../examples/parcels/world.mjs';
 
+const { ArtifactStore } = createRequire(import.meta.url)('@headrace/artifacts');
 const DAY_SECONDS = 4;
+/** A window is overdue after 300 s of the wall clock. */
+const OVERDUE_FIRES_MS = 540_000;
 const CHANGING = 'parcels-changing';
 const HARDER = 'parcels-harder';
 
@@ -162,6 +167,31 @@ export const modelDrills = [
       {
         says: 'raise `worseBy` of that test',
         does: (world) => world.apply(HARDER, watchedBy(0.45)),
+      },
+    ],
+    after: (world) => world.endFault(),
+  },
+  {
+    alerts: ['WindowsInTimeBurnsFast'],
+    lingers: ['WindowsInTimeBurnsSlowly'],
+    fireMs: OVERDUE_FIRES_MS,
+    fault: {
+      what: "the champion's reference profile is lost from the artifact store",
+      does: async (world) => {
+        const stop = await begin(world, HARDER);
+        const { versions } = await world.live.call('registry', 'listVersions', { model: HARDER });
+        const store = new ArtifactStore(world.live.addresses.artifacts);
+        world.profile = await store.pathOf(versions[0].profileArtifact.digest);
+        await rename(world.profile, `${world.profile}.lost`);
+        // What it has read before it would remember.
+        await world.restart('monitoring');
+        return stop;
+      },
+    },
+    steps: [
+      {
+        says: 'bring the artifact back (it is found by its digest)',
+        does: (world) => rename(`${world.profile}.lost`, world.profile),
       },
     ],
     after: (world) => world.endFault(),

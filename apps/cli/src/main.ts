@@ -14,6 +14,7 @@ import { addRolloutCommand } from './commands/rollout';
 import { addScoreCommands } from './commands/score';
 import { addStatusCommand } from './commands/status';
 import { runUp } from './commands/up';
+import { addWhyCommand } from './commands/why';
 import { Clients, connect, explain } from './connection';
 import { runDemo } from './demo/run-demo';
 import { figure, printRows } from './output';
@@ -290,6 +291,8 @@ addLabelCommands(program);
 
 addLogCommands(program, withClients);
 
+addWhyCommand(program, withClients);
+
 addDlqCommands(program);
 
 addReplayCommand(program, withClients);
@@ -303,6 +306,7 @@ program
       const answer = await clients.call(clients.registry.listAuditEntries.bind(clients.registry), {
         afterSequence: 0,
         limit: 1_000,
+        subjects: [],
       });
       printRows(
         answer.entries.map((entry) => ({

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { installationFolders } from '@headrace/embedded';
-import { Clients, connect } from '../src/connection';
+import { Clients, connect, type Connection } from '../src/connection';
 import { startLocalSystem, type LocalSystem, type ServiceName } from '../src/local/system';
 
 /** The services run as built. */
@@ -22,6 +22,7 @@ export class WholeSystem {
   private constructor(
     readonly directory: string,
     readonly clients: Clients,
+    readonly connection: Connection,
     readonly kafka: string,
     /** URL of its Postgres. */
     readonly database: string,
@@ -41,8 +42,9 @@ export class WholeSystem {
         docker: false,
         telemetry,
       });
-      const clients = new Clients(connect({}, system.addresses));
-      return new WholeSystem(directory, clients, system.addresses.kafka, system.addresses.database, system);
+      const connection = connect({}, system.addresses);
+      const { kafka, database } = system.addresses;
+      return new WholeSystem(directory, new Clients(connection), connection, kafka, database, system);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw new Error(`the system did not start:\n${said.join('\n')}`, { cause: error });

@@ -101,6 +101,7 @@ const grpc = {
       compareVersions: 'authenticated',
       replayVersion: ['operator', 'data-scientist'],
       getStatus: 'authenticated',
+      getPrediction: 'authenticated',
     }),
 };
 

@@ -346,7 +346,7 @@ describe('registry on the real Kafka and Postgres', () => {
 
   it('keeps an audit log that shows when it was tampered with', async () => {
     const list = world.running.registry.listAuditEntries.bind(world.running.registry);
-    const audit = () => world.running.call(list, { afterSequence: 0, limit: 1_000 });
+    const audit = () => world.running.call(list, { afterSequence: 0, limit: 1_000, subjects: [] });
     const { entries, chainIntact } = await audit();
     expect(chainIntact).toBe(true);
     const actions = new Set(entries.map((entry) => entry.action));
@@ -364,9 +364,11 @@ describe('registry on the real Kafka and Postgres', () => {
     expect(waiver).toMatchObject({ actor: 'ann' });
     expect(JSON.parse(waiver?.detailJson ?? '{}')).toMatchObject({ reason: 'a drill', gates: ['discriminates'] });
     expect(
-      (await world.running.call(list, { afterSequence: 2, limit: 3 })).entries.map((entry) => entry.sequence),
+      (await world.running.call(list, { afterSequence: 2, limit: 3, subjects: [] })).entries.map(
+        (entry) => entry.sequence,
+      ),
     ).toEqual([3, 4, 5]);
-    await expect(world.running.call(list, { afterSequence: 0, limit: 5_000 })).rejects.toThrow('limit');
+    await expect(world.running.call(list, { afterSequence: 0, limit: 5_000, subjects: [] })).rejects.toThrow('limit');
 
     await world.withDatabase(async (database) => {
       for (const sql of [

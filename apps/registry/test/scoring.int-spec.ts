@@ -92,6 +92,7 @@ describe('asking for scores, on the real Kafka and Postgres', () => {
     const audit = await world.running.call(registry.listAuditEntries.bind(registry), {
       afterSequence: 0,
       limit: 1_000,
+      subjects: [],
     });
     expect(audit.chainIntact).toBe(true);
     expect(audit.entries.filter(({ action }) => action === 'scoring.requested')).toMatchObject([

@@ -110,7 +110,7 @@ describe('strategies of a rollout on the real Kafka and Postgres', () => {
     ]);
     expect(weightsOf(await world.commands(name, RolloutControl.PROMOTE, 'read the comparison'))).toEqual([[2, 100]]);
     const list = world.running.registry.listAuditEntries.bind(world.running.registry);
-    const { entries } = await world.running.call(list, { afterSequence: 0, limit: 1_000 });
+    const { entries } = await world.running.call(list, { afterSequence: 0, limit: 1_000, subjects: [] });
     const promoted = entries.find((entry) => entry.action === 'endpoint.promoted' && entry.subject.endsWith(name));
     expect(promoted).toMatchObject({ actor: 'otto' });
     expect(promoted?.detailJson).toContain('read the comparison');

@@ -30,7 +30,8 @@ export interface TailOptions extends EventFilter {
   readonly json: boolean;
 }
 
-async function withLog<R>(
+/** Gives work the log and the cluster, closed when it is done. */
+export async function withLog<R>(
   connection: Connection,
   work: (reader: LogReader, cluster: ClusterView) => Promise<R>,
   logger?: MessagingLogger,
@@ -168,6 +169,10 @@ export async function traceEvent(
   const { json, window } = options;
   const answer = (await indexed(clients, id)) ?? (await tracedOnTheLog(connection, clients, id, window));
   if (!answer) throw new Error(unknownEvent(id, window));
+  printTrace(answer, json);
+}
+
+export function printTrace(answer: TraceEventResponse, json: boolean): void {
   const trace = traceOf(answer);
   process.stdout.write(json ? `${JSON.stringify(trace, null, 2)}\n` : `${treeOf(trace).join('\n')}\n`);
 }
@@ -179,13 +184,17 @@ async function tracedOnTheLog(
   window: number,
 ): Promise<TraceEventResponse | undefined> {
   const event = await withLog(connection, (reader, cluster) => findEvent(reader, cluster, id, undefined, window));
-  if (!event) return undefined;
+  return event && traceFrom(clients, event);
+}
+
+/** Of an event that the registry has no index of: what its cause followed from. */
+export async function traceFrom(clients: Clients, event: LogEvent): Promise<TraceEventResponse> {
   const causes = event.causationId === '' ? undefined : await indexed(clients, event.causationId);
-  return { chain: [...(causes?.chain ?? []), { ...event, id }], effects: [], effectsCut: false };
+  return { chain: [...(causes?.chain ?? []), { ...event, id: event.eventId }], effects: [], effectsCut: false };
 }
 
 /** Undefined when the registry does not know the event. */
-async function indexed(clients: Clients, eventId: string): Promise<TraceEventResponse | undefined> {
+export async function indexed(clients: Clients, eventId: string): Promise<TraceEventResponse | undefined> {
   try {
     return await clients.call(clients.registry.traceEvent.bind(clients.registry), { eventId });
   } catch (error) {
@@ -194,7 +203,7 @@ async function indexed(clients: Clients, eventId: string): Promise<TraceEventRes
   }
 }
 
-function unknownEvent(id: string, window: number): string {
+export function unknownEvent(id: string, window: number): string {
   return (
     `event "${id}" is neither in the registry's index nor among the newest ${window} records of a partition ` +
     '(--window looks further back)'

@@ -186,6 +186,32 @@ export async function readOutcomes(
   );
 }
 
+export interface LabelOfPrediction {
+  readonly stream: string;
+  readonly label: number;
+  readonly eventTimeMicros: number;
+  readonly knownTimeMicros: number;
+  readonly eventId: string;
+}
+
+/** What came true about one prediction, by these sources. */
+export function readLabelsOf(
+  queries: Queries,
+  predictionId: string,
+  sources: readonly string[],
+): Promise<LabelOfPrediction[]> {
+  // A source's id is "<stream>#<hash>" (label-source.ts).
+  return queries.query<LabelOfPrediction>(
+    `SELECT split_part(o.source, '#', 1) AS stream, o.label, o.label_event_time::float8 AS "eventTimeMicros",
+        o.label_known_time::float8 AS "knownTimeMicros", coalesce(l.event_id, '') AS "eventId"
+       FROM outcomes o
+       LEFT JOIN predictions p ON p.prediction_id = o.prediction_id
+       LEFT JOIN labels l ON l.source = o.source AND l.key = p.join_key AND l.known_time = o.label_known_time
+      WHERE o.source = ANY ($2::text[]) AND o.prediction_id = $1 ORDER BY o.source`,
+    [predictionId, sources],
+  );
+}
+
 export async function labelPublished(
   queries: Queries,
   source: string,

@@ -4,6 +4,8 @@ import type {
   CompareVersionsResponse,
   GetMonitorRequest,
   GetMonitorResponse,
+  GetPredictionRequest,
+  GetPredictionResponse,
   GetStatusResponse,
   MonitoringServiceServer,
   MonitorStatus,
@@ -17,7 +19,8 @@ import { DataSource } from 'typeorm';
 import { readDecisions } from '../database/decisions.repository';
 import { readDeployment } from '../database/deployments.repository';
 import { readStates } from '../database/monitor-states.repository';
-import { readOutcomes } from '../database/outcomes.repository';
+import { readLabelsOf, readOutcomes } from '../database/outcomes.repository';
+import { findPredictionRef } from '../database/predictions.repository';
 import { readCounters } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
 import { readLastWindows, readNewestWindows, summaryOf } from '../database/windows.repository';
@@ -28,6 +31,7 @@ import { ReplayVersion } from '../use-cases/replay-version';
 import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
 
 const MOST_WINDOWS = 1_000;
+const LONGEST_PREDICTION_ID = 128;
 
 @Injectable()
 export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
@@ -100,6 +104,19 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
 
   replayVersion(request: ReplayVersionRequest, context: CallContext): Promise<ReplayVersionResponse> {
     return this.replay.run(request, () => context.remainingMs());
+  }
+
+  async getPrediction({ predictionId }: GetPredictionRequest): Promise<GetPredictionResponse> {
+    if (predictionId.length === 0 || predictionId.length > LONGEST_PREDICTION_ID) {
+      const message = `prediction_id: expected 1 to ${LONGEST_PREDICTION_ID} characters`;
+      throw new DomainError('invalid', 'bad_prediction_id', message);
+    }
+    const found = await findPredictionRef(this.queries, predictionId);
+    if (!found) {
+      throw new DomainError('not-found', 'prediction_unknown', `prediction "${predictionId}" is not known here`);
+    }
+    const sources = new Set(this.monitors.all().map(({ source }) => source.id));
+    return { served: found.ref, labels: await readLabelsOf(this.queries, predictionId, [...sources]) };
   }
 
   async getStatus(): Promise<GetStatusResponse> {

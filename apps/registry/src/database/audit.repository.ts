@@ -45,16 +45,21 @@ export async function appendAudit(transaction: Transaction, facts: Omit<AuditFac
 export class AuditRepository {
   constructor(private readonly source: DataSource) {}
 
-  /** Entries after a sequence, and whether the whole chain holds, from the first entry to the newest. */
+  /**
+   * Entries after a sequence (about these subjects; none named: all), and whether the whole chain holds, from the first
+   * entry to the newest.
+   */
   async list(
     afterSequence: number,
     limit: number,
+    subjects: readonly string[] = [],
   ): Promise<{ readonly entries: readonly ChainedEntry[]; readonly chainIntact: boolean }> {
     // One snapshot: an entry that is appended meanwhile must not look like a broken chain.
     return this.source.transaction('REPEATABLE READ', async (manager) => {
-      const page = async (after: number, size: number): Promise<ChainedEntry[]> => {
-        const sql = 'SELECT * FROM audit_entries WHERE sequence > $1 ORDER BY sequence LIMIT $2';
-        return (await manager.query<StoredEntry[]>(sql, [after, size])).map(entryOf);
+      const page = async (after: number, size: number, about: readonly string[] = []): Promise<ChainedEntry[]> => {
+        const sql = `SELECT * FROM audit_entries
+          WHERE sequence > $1 AND ($3::text[] = '{}' OR subject = ANY ($3)) ORDER BY sequence LIMIT $2`;
+        return (await manager.query<StoredEntry[]>(sql, [after, size, about])).map(entryOf);
       };
       let head: ChainHead | undefined = emptyHead;
       for (let next = await page(0, PAGE); head && next.length > 0; next = await page(head.sequence, PAGE)) {
@@ -66,7 +71,7 @@ export class AuditRepository {
       );
       const chainIntact =
         head !== undefined && head.sequence === Number(stored?.sequence) && head.hash === stored?.hash;
-      return { entries: await page(afterSequence, limit), chainIntact };
+      return { entries: await page(afterSequence, limit, subjects), chainIntact };
     });
   }
 }

@@ -39,6 +39,7 @@ import { WaiveGates, WAIVER_ROLE } from '../use-cases/waive-gates';
 
 const DEFAULT_AUDIT_LIMIT = 100;
 const MAX_AUDIT_LIMIT = 1_000;
+const MAX_AUDIT_SUBJECTS = 20;
 
 @Injectable()
 export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
@@ -107,12 +108,17 @@ export class RegistryGrpc implements UnaryMethods<RegistryServiceServer> {
     return this.scoring.run(request, subjectOf(context));
   }
 
-  async listAuditEntries({ afterSequence, limit }: ListAuditEntriesRequest): Promise<ListAuditEntriesResponse> {
+  async listAuditEntries(request: ListAuditEntriesRequest): Promise<ListAuditEntriesResponse> {
+    const { afterSequence, limit, subjects } = request;
     if (limit < 0 || limit > MAX_AUDIT_LIMIT || afterSequence < 0) {
       const message = `limit: expected 1 to ${MAX_AUDIT_LIMIT} (0 = ${DEFAULT_AUDIT_LIMIT}); after_sequence: 0 or more`;
       throw new DomainError('invalid', 'bad_page', message);
     }
-    const { entries, chainIntact } = await this.audit.list(afterSequence, limit === 0 ? DEFAULT_AUDIT_LIMIT : limit);
+    if (subjects.length > MAX_AUDIT_SUBJECTS) {
+      throw new DomainError('invalid', 'bad_page', `subjects: expected at most ${MAX_AUDIT_SUBJECTS}`);
+    }
+    const size = limit === 0 ? DEFAULT_AUDIT_LIMIT : limit;
+    const { entries, chainIntact } = await this.audit.list(afterSequence, size, subjects);
     return {
       chainIntact,
       entries: entries.map(({ sequence, atMicros, actor, action, subject, detail, hash }) => ({
@@ -157,5 +163,15 @@ function versionMessage(row: ModelVersionRow, aliases: readonly AliasRow[]): Mod
     registeredAtMicros: row.registeredAtMicros,
     resultArtifact: trained.resultArtifact,
     profileArtifact: trained.profileArtifact,
+    signature: trained.signature,
+    planVersion: trained.planVersion,
+    trainingSet: trained.trainingSet,
+    featureViews: trained.featureViews,
+    trainingRows: trained.trainingRows,
+    trainFromMicros: trained.trainFromMicros,
+    trainToMicros: trained.trainToMicros,
+    seed: trained.seed,
+    environmentDigest: trained.environmentDigest,
+    gateEventId: row.gateEvent?.eventId ?? '',
   };
 }

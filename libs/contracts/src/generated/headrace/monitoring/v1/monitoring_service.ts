@@ -19,7 +19,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Estimate } from "../../common/v1/common";
+import { Estimate, EventRef } from "../../common/v1/common";
 import { FalseAlarmRun, WindowSummary } from "./monitoring_events";
 
 export interface GetMonitorRequest {
@@ -136,6 +136,31 @@ export interface ReplayedGroup_ServedEntry {
 export interface ReplayedGroup_ReplayedEntry {
   key: string;
   value: Estimate | undefined;
+}
+
+export interface GetPredictionRequest {
+  /** 1 to 128 characters. */
+  predictionId: string;
+}
+
+export interface GetPredictionResponse {
+  /** Its PredictionServed. The log forgets it before this service does. */
+  served:
+    | EventRef
+    | undefined;
+  /** One for each source of labels that its endpoint's monitors declare and that has told the truth about it. */
+  labels: PredictionLabel[];
+}
+
+export interface PredictionLabel {
+  /** DataStream. */
+  stream: string;
+  /** 0 or 1 for binary, the number for regression. */
+  label: number;
+  eventTimeMicros: number;
+  knownTimeMicros: number;
+  /** The label's DataArrived. */
+  eventId: string;
 }
 
 export interface GetStatusRequest {
@@ -1841,6 +1866,313 @@ export const ReplayedGroup_ReplayedEntry: MessageFns<ReplayedGroup_ReplayedEntry
   },
 };
 
+function createBaseGetPredictionRequest(): GetPredictionRequest {
+  return { predictionId: "" };
+}
+
+export const GetPredictionRequest: MessageFns<GetPredictionRequest> = {
+  encode(message: GetPredictionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.predictionId !== "") {
+      writer.uint32(10).string(message.predictionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPredictionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPredictionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.predictionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPredictionRequest {
+    return {
+      predictionId: isSet(object.predictionId)
+        ? globalThis.String(object.predictionId)
+        : isSet(object.prediction_id)
+        ? globalThis.String(object.prediction_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetPredictionRequest): unknown {
+    const obj: any = {};
+    if (message.predictionId !== "") {
+      obj.predictionId = message.predictionId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetPredictionRequest>): GetPredictionRequest {
+    return GetPredictionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetPredictionRequest>): GetPredictionRequest {
+    const message = createBaseGetPredictionRequest();
+    message.predictionId = object.predictionId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetPredictionResponse(): GetPredictionResponse {
+  return { served: undefined, labels: [] };
+}
+
+export const GetPredictionResponse: MessageFns<GetPredictionResponse> = {
+  encode(message: GetPredictionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.served !== undefined) {
+      EventRef.encode(message.served, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.labels) {
+      PredictionLabel.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPredictionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPredictionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.served = EventRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labels.push(PredictionLabel.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPredictionResponse {
+    return {
+      served: isSet(object.served) ? EventRef.fromJSON(object.served) : undefined,
+      labels: globalThis.Array.isArray(object?.labels)
+        ? object.labels.map((e: any) => PredictionLabel.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetPredictionResponse): unknown {
+    const obj: any = {};
+    if (message.served !== undefined) {
+      obj.served = EventRef.toJSON(message.served);
+    }
+    if (message.labels?.length) {
+      obj.labels = message.labels.map((e) => PredictionLabel.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetPredictionResponse>): GetPredictionResponse {
+    return GetPredictionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetPredictionResponse>): GetPredictionResponse {
+    const message = createBaseGetPredictionResponse();
+    message.served = (object.served !== undefined && object.served !== null)
+      ? EventRef.fromPartial(object.served)
+      : undefined;
+    message.labels = object.labels?.map((e) => PredictionLabel.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePredictionLabel(): PredictionLabel {
+  return { stream: "", label: 0, eventTimeMicros: 0, knownTimeMicros: 0, eventId: "" };
+}
+
+export const PredictionLabel: MessageFns<PredictionLabel> = {
+  encode(message: PredictionLabel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== "") {
+      writer.uint32(10).string(message.stream);
+    }
+    if (message.label !== 0) {
+      writer.uint32(17).double(message.label);
+    }
+    if (message.eventTimeMicros !== 0) {
+      writer.uint32(24).int64(message.eventTimeMicros);
+    }
+    if (message.knownTimeMicros !== 0) {
+      writer.uint32(32).int64(message.knownTimeMicros);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(42).string(message.eventId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PredictionLabel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePredictionLabel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.label = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.eventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.knownTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PredictionLabel {
+    return {
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      label: isSet(object.label) ? globalThis.Number(object.label) : 0,
+      eventTimeMicros: isSet(object.eventTimeMicros)
+        ? globalThis.Number(object.eventTimeMicros)
+        : isSet(object.event_time_micros)
+        ? globalThis.Number(object.event_time_micros)
+        : 0,
+      knownTimeMicros: isSet(object.knownTimeMicros)
+        ? globalThis.Number(object.knownTimeMicros)
+        : isSet(object.known_time_micros)
+        ? globalThis.Number(object.known_time_micros)
+        : 0,
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+    };
+  },
+
+  toJSON(message: PredictionLabel): unknown {
+    const obj: any = {};
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.label !== 0) {
+      obj.label = floatToJson(message.label);
+    }
+    if (message.eventTimeMicros !== 0) {
+      obj.eventTimeMicros = Math.round(message.eventTimeMicros);
+    }
+    if (message.knownTimeMicros !== 0) {
+      obj.knownTimeMicros = Math.round(message.knownTimeMicros);
+    }
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PredictionLabel>): PredictionLabel {
+    return PredictionLabel.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PredictionLabel>): PredictionLabel {
+    const message = createBasePredictionLabel();
+    message.stream = object.stream ?? "";
+    message.label = object.label ?? 0;
+    message.eventTimeMicros = object.eventTimeMicros ?? 0;
+    message.knownTimeMicros = object.knownTimeMicros ?? 0;
+    message.eventId = object.eventId ?? "";
+    return message;
+  },
+};
+
 function createBaseGetStatusRequest(): GetStatusRequest {
   return {};
 }
@@ -2430,6 +2762,20 @@ export const MonitoringServiceService = {
       encodeMessage(ReplayVersionResponse, value),
     responseDeserialize: (value: Buffer): ReplayVersionResponse => ReplayVersionResponse.decode(value),
   },
+  /**
+   * Where one prediction stands on the log, and the labels that it got. NOT_FOUND: never logged, not read here yet, or
+   * older than what is kept.
+   */
+  getPrediction: {
+    path: "/headrace.monitoring.v1.MonitoringService/GetPrediction" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetPredictionRequest): Buffer => encodeMessage(GetPredictionRequest, value),
+    requestDeserialize: (value: Buffer): GetPredictionRequest => GetPredictionRequest.decode(value),
+    responseSerialize: (value: GetPredictionResponse): Buffer =>
+      encodeMessage(GetPredictionResponse, value),
+    responseDeserialize: (value: Buffer): GetPredictionResponse => GetPredictionResponse.decode(value),
+  },
   /** How each monitored model fares, and how fast its loop turns. */
   getStatus: {
     path: "/headrace.monitoring.v1.MonitoringService/GetStatus" as const,
@@ -2458,6 +2804,11 @@ export interface MonitoringServiceServer extends UntypedServiceImplementation {
    * RESOURCE_EXHAUSTED: another replay runs.
    */
   replayVersion: handleUnaryCall<ReplayVersionRequest, ReplayVersionResponse>;
+  /**
+   * Where one prediction stands on the log, and the labels that it got. NOT_FOUND: never logged, not read here yet, or
+   * older than what is kept.
+   */
+  getPrediction: handleUnaryCall<GetPredictionRequest, GetPredictionResponse>;
   /** How each monitored model fares, and how fast its loop turns. */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
 }
@@ -2519,6 +2870,25 @@ export interface MonitoringServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReplayVersionResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Where one prediction stands on the log, and the labels that it got. NOT_FOUND: never logged, not read here yet, or
+   * older than what is kept.
+   */
+  getPrediction(
+    request: GetPredictionRequest,
+    callback: (error: ServiceError | null, response: GetPredictionResponse) => void,
+  ): ClientUnaryCall;
+  getPrediction(
+    request: GetPredictionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetPredictionResponse) => void,
+  ): ClientUnaryCall;
+  getPrediction(
+    request: GetPredictionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetPredictionResponse) => void,
   ): ClientUnaryCall;
   /** How each monitored model fares, and how fast its loop turns. */
   getStatus(

@@ -20,6 +20,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Artifact, DatasetVersionRef, Estimate } from "../../common/v1/common";
+import { ModelSignature } from "../../training/v1/training_events";
 import { DeploymentChanged, EndpointChanged, GateResult } from "./registry_events";
 
 export enum RolloutControl {
@@ -91,6 +92,25 @@ export interface ModelVersion {
   /** Result and profile of the trainer. */
   resultArtifact: Artifact | undefined;
   profileArtifact: Artifact | undefined;
+  signature:
+    | ModelSignature
+    | undefined;
+  /** Content hash of the plan. */
+  planVersion: string;
+  trainingSet:
+    | Artifact
+    | undefined;
+  /** "<name>@<content hash>" of each feature view. */
+  featureViews: string[];
+  /** What it was fitted on: rows, and their event times. */
+  trainingRows: number;
+  trainFromMicros: number;
+  trainToMicros: number;
+  seed: number;
+  /** Digest over the trainer's locked environment. */
+  environmentDigest: string;
+  /** Its GateEvaluated: TraceEvent leads from there back to the data. */
+  gateEventId: string;
 }
 
 export interface ModelVersion_MetricsEntry {
@@ -181,6 +201,8 @@ export interface ListAuditEntriesRequest {
   afterSequence: number;
   /** 1 to 1000; 0 = 100. */
   limit: number;
+  /** Only entries about these, such as "Endpoint/flights"; at most 20. Empty: all. */
+  subjects: string[];
 }
 
 export interface AuditEntry {
@@ -307,6 +329,16 @@ function createBaseModelVersion(): ModelVersion {
     registeredAtMicros: 0,
     resultArtifact: undefined,
     profileArtifact: undefined,
+    signature: undefined,
+    planVersion: "",
+    trainingSet: undefined,
+    featureViews: [],
+    trainingRows: 0,
+    trainFromMicros: 0,
+    trainToMicros: 0,
+    seed: 0,
+    environmentDigest: "",
+    gateEventId: "",
   };
 }
 
@@ -356,6 +388,36 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     }
     if (message.profileArtifact !== undefined) {
       Artifact.encode(message.profileArtifact, writer.uint32(122).fork()).join();
+    }
+    if (message.signature !== undefined) {
+      ModelSignature.encode(message.signature, writer.uint32(130).fork()).join();
+    }
+    if (message.planVersion !== "") {
+      writer.uint32(138).string(message.planVersion);
+    }
+    if (message.trainingSet !== undefined) {
+      Artifact.encode(message.trainingSet, writer.uint32(146).fork()).join();
+    }
+    for (const v of message.featureViews) {
+      writer.uint32(154).string(v!);
+    }
+    if (message.trainingRows !== 0) {
+      writer.uint32(160).int64(message.trainingRows);
+    }
+    if (message.trainFromMicros !== 0) {
+      writer.uint32(168).int64(message.trainFromMicros);
+    }
+    if (message.trainToMicros !== 0) {
+      writer.uint32(176).int64(message.trainToMicros);
+    }
+    if (message.seed !== 0) {
+      writer.uint32(184).int64(message.seed);
+    }
+    if (message.environmentDigest !== "") {
+      writer.uint32(194).string(message.environmentDigest);
+    }
+    if (message.gateEventId !== "") {
+      writer.uint32(202).string(message.gateEventId);
     }
     return writer;
   },
@@ -496,6 +558,86 @@ export const ModelVersion: MessageFns<ModelVersion> = {
             message.profileArtifact = Artifact.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.signature = ModelSignature.decode(reader, reader.uint32());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.planVersion = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.trainingSet = Artifact.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.featureViews.push(reader.string());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.trainingRows = longToNumber(reader.int64());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.trainFromMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.trainToMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.seed = longToNumber(reader.int64());
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.environmentDigest = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.gateEventId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -564,6 +706,48 @@ export const ModelVersion: MessageFns<ModelVersion> = {
         : isSet(object.profile_artifact)
         ? Artifact.fromJSON(object.profile_artifact)
         : undefined,
+      signature: isSet(object.signature) ? ModelSignature.fromJSON(object.signature) : undefined,
+      planVersion: isSet(object.planVersion)
+        ? globalThis.String(object.planVersion)
+        : isSet(object.plan_version)
+        ? globalThis.String(object.plan_version)
+        : "",
+      trainingSet: isSet(object.trainingSet)
+        ? Artifact.fromJSON(object.trainingSet)
+        : isSet(object.training_set)
+        ? Artifact.fromJSON(object.training_set)
+        : undefined,
+      featureViews: globalThis.Array.isArray(object?.featureViews)
+        ? object.featureViews.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.feature_views)
+        ? object.feature_views.map((e: any) => globalThis.String(e))
+        : [],
+      trainingRows: isSet(object.trainingRows)
+        ? globalThis.Number(object.trainingRows)
+        : isSet(object.training_rows)
+        ? globalThis.Number(object.training_rows)
+        : 0,
+      trainFromMicros: isSet(object.trainFromMicros)
+        ? globalThis.Number(object.trainFromMicros)
+        : isSet(object.train_from_micros)
+        ? globalThis.Number(object.train_from_micros)
+        : 0,
+      trainToMicros: isSet(object.trainToMicros)
+        ? globalThis.Number(object.trainToMicros)
+        : isSet(object.train_to_micros)
+        ? globalThis.Number(object.train_to_micros)
+        : 0,
+      seed: isSet(object.seed) ? globalThis.Number(object.seed) : 0,
+      environmentDigest: isSet(object.environmentDigest)
+        ? globalThis.String(object.environmentDigest)
+        : isSet(object.environment_digest)
+        ? globalThis.String(object.environment_digest)
+        : "",
+      gateEventId: isSet(object.gateEventId)
+        ? globalThis.String(object.gateEventId)
+        : isSet(object.gate_event_id)
+        ? globalThis.String(object.gate_event_id)
+        : "",
     };
   },
 
@@ -620,6 +804,36 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     if (message.profileArtifact !== undefined) {
       obj.profileArtifact = Artifact.toJSON(message.profileArtifact);
     }
+    if (message.signature !== undefined) {
+      obj.signature = ModelSignature.toJSON(message.signature);
+    }
+    if (message.planVersion !== "") {
+      obj.planVersion = message.planVersion;
+    }
+    if (message.trainingSet !== undefined) {
+      obj.trainingSet = Artifact.toJSON(message.trainingSet);
+    }
+    if (message.featureViews?.length) {
+      obj.featureViews = message.featureViews;
+    }
+    if (message.trainingRows !== 0) {
+      obj.trainingRows = Math.round(message.trainingRows);
+    }
+    if (message.trainFromMicros !== 0) {
+      obj.trainFromMicros = Math.round(message.trainFromMicros);
+    }
+    if (message.trainToMicros !== 0) {
+      obj.trainToMicros = Math.round(message.trainToMicros);
+    }
+    if (message.seed !== 0) {
+      obj.seed = Math.round(message.seed);
+    }
+    if (message.environmentDigest !== "") {
+      obj.environmentDigest = message.environmentDigest;
+    }
+    if (message.gateEventId !== "") {
+      obj.gateEventId = message.gateEventId;
+    }
     return obj;
   },
 
@@ -657,6 +871,20 @@ export const ModelVersion: MessageFns<ModelVersion> = {
     message.profileArtifact = (object.profileArtifact !== undefined && object.profileArtifact !== null)
       ? Artifact.fromPartial(object.profileArtifact)
       : undefined;
+    message.signature = (object.signature !== undefined && object.signature !== null)
+      ? ModelSignature.fromPartial(object.signature)
+      : undefined;
+    message.planVersion = object.planVersion ?? "";
+    message.trainingSet = (object.trainingSet !== undefined && object.trainingSet !== null)
+      ? Artifact.fromPartial(object.trainingSet)
+      : undefined;
+    message.featureViews = object.featureViews?.map((e) => e) || [];
+    message.trainingRows = object.trainingRows ?? 0;
+    message.trainFromMicros = object.trainFromMicros ?? 0;
+    message.trainToMicros = object.trainToMicros ?? 0;
+    message.seed = object.seed ?? 0;
+    message.environmentDigest = object.environmentDigest ?? "";
+    message.gateEventId = object.gateEventId ?? "";
     return message;
   },
 };
@@ -2014,7 +2242,7 @@ export const StartScoringResponse: MessageFns<StartScoringResponse> = {
 };
 
 function createBaseListAuditEntriesRequest(): ListAuditEntriesRequest {
-  return { afterSequence: 0, limit: 0 };
+  return { afterSequence: 0, limit: 0, subjects: [] };
 }
 
 export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
@@ -2024,6 +2252,9 @@ export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(16).int32(message.limit);
+    }
+    for (const v of message.subjects) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -2057,6 +2288,14 @@ export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
             message.limit = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subjects.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2077,6 +2316,7 @@ export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
         ? globalThis.Number(object.after_sequence)
         : 0,
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      subjects: globalThis.Array.isArray(object?.subjects) ? object.subjects.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -2088,6 +2328,9 @@ export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
     }
+    if (message.subjects?.length) {
+      obj.subjects = message.subjects;
+    }
     return obj;
   },
 
@@ -2098,6 +2341,7 @@ export const ListAuditEntriesRequest: MessageFns<ListAuditEntriesRequest> = {
     const message = createBaseListAuditEntriesRequest();
     message.afterSequence = object.afterSequence ?? 0;
     message.limit = object.limit ?? 0;
+    message.subjects = object.subjects?.map((e) => e) || [];
     return message;
   },
 };

@@ -35,6 +35,8 @@ export interface Connection {
   readonly address: (service: ServiceName) => string;
   /** Base URL of the service's HTTP. */
   readonly http: (service: ServiceName) => string;
+  /** Folder of the artifact store. */
+  readonly artifacts: () => string;
   readonly token: (role: 'operator' | 'approver') => string | undefined;
 }
 
@@ -72,6 +74,11 @@ export function connect(environment: NodeJS.ProcessEnv, system = readSystemFile(
         throw new Error(`no running system found: start one with "npm run up", or set ${variable}=http://host:port`);
       }
       return url.replace(/\/+$/, '');
+    },
+    artifacts: () => {
+      const folder = environment['HEADRACE_ARTIFACTS'] ?? system?.artifacts;
+      if (folder === undefined) throw new Error('the artifact store is needed: set HEADRACE_ARTIFACTS to its folder');
+      return folder;
     },
     token: (role) => environment['HEADRACE_TOKEN'] ?? system?.credentials[role],
   };

@@ -7,6 +7,7 @@ const connection: Connection = {
   kafka: () => testKafkaBrokers().join(','),
   address: () => '',
   http: () => '',
+  artifacts: () => '',
   token: () => undefined,
 };
 

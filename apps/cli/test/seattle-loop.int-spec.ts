@@ -7,7 +7,10 @@ import { parseDuration } from '@headrace/event-time';
 import { installationFolders, pythonCommand } from '@headrace/embedded';
 import { eventually, startOtlpCollector, type ExportedSpan, type OtlpCollector } from '@headrace/testing';
 import { applyDefinitions, loadDefinitions, waitUntilReady } from '../src/commands/apply';
+import { compare } from '../src/commands/drift';
+import { explainWhy } from '../src/commands/why';
 import type { Clients } from '../src/connection';
+import type { Why } from '../src/why/why';
 import {
   meanAbsoluteError,
   microsOf,
@@ -72,6 +75,20 @@ function findPython(): string | undefined {
     const { chain } = await trace(entry?.eventId ?? '');
     const { effects } = await trace(chain.at(-2)?.id ?? '');
     return effects.map((effect) => effect.type.split('.').at(-1) ?? '');
+  };
+  /** What `headrace why` prints. */
+  const whyOf = async (id: string, json: boolean): Promise<string> => {
+    let text = '';
+    const output = jest.spyOn(process.stdout, 'write').mockImplementation((part) => {
+      text += String(part);
+      return true;
+    });
+    try {
+      await explainWhy(system.connection, clients, id, { json, window: 10_000 });
+    } finally {
+      output.mockRestore();
+    }
+    return text;
   };
   const decisions = async () => (await monitor()).decisions.map((decision) => decision.type.split('.').at(-1));
 
@@ -216,6 +233,72 @@ function findPython(): string | undefined {
     }, PATIENCE);
   });
 
+  it('can tell of one answer what it rests on, down to the data', async () => {
+    // The outcome of the last day is not known yet.
+    const today = weather.days[station.published - 1]?.day;
+    const labelled = station.answered.findLast(({ answer, day }) => answer.version === 2 && day !== today);
+    const { predictionId = '', output = NaN } = labelled?.answer ?? {};
+    const why = await eventually(async () => {
+      const found = JSON.parse(await whyOf(predictionId, true)) as Why;
+      expect(found.labels).toHaveLength(1);
+      return found;
+    }, PATIENCE);
+    expect(why.prediction).toMatchObject({ endpoint: NAME, version: 2, output, entities: { station: 'seattle' } });
+    expect(why.labels[0]).toMatchObject({ stream: 'weather-outcomes', label: labelled?.outcome });
+    expect(why.labels[0]?.error).toBeCloseTo(output - (labelled?.outcome ?? NaN), 9);
+    const { asOf } = why.prediction;
+    expect(why.features.map(({ name, source, status, knownAsOf }) => ({ name, source, status, knownAsOf }))).toEqual([
+      ...['temp_max', 'temp_min', 'wind', 'precipitation'].map((name) => {
+        return { name, source: `request.${name}`, status: 'present', knownAsOf: asOf };
+      }),
+      ...['mean_max_3d', 'mean_max_7d', 'rain_3d'].map((name) => {
+        return { name, source: `recent-weather:${name} of station`, status: 'present', knownAsOf: asOf };
+      }),
+    ]);
+    const second = (await versions()).find(({ version }) => version === 2);
+    expect(why.version).toMatchObject({ state: 'validated', modelDigest: second?.modelArtifact?.digest });
+    expect(why.version?.gates.map(({ name, passed, waived }) => ({ name, passed, waived }))).toEqual([
+      { name: 'close_enough', passed: true, waived: null },
+      { name: 'same_in_onnx', passed: true, waived: null },
+    ]);
+    expect(why.training).toMatchObject({ run: second?.runId, plan: NAME, trigger: 'performance' });
+    expect(why.training?.reason).not.toBe('');
+    expect(why.training?.rows).toBeGreaterThan(0);
+    expect(why.datasets.map(({ stream }) => stream).sort()).toEqual(STREAMS);
+    for (const { rows, from, until } of why.datasets) {
+      expect(rows).toBeGreaterThan(800);
+      expect((from ?? '') < (until ?? '')).toBe(true);
+      // The version learnt from nothing that came after the answer.
+      expect((until ?? '') < asOf).toBe(true);
+    }
+    const change = labelled?.answer.assignment === 'canary' ? 'canary_started' : 'promoted';
+    expect(why.serving).toMatchObject({ change, version: 2, previousVersion: 1, by: 'policy' });
+    expect(why.approvals.map(({ action }) => action)).toEqual(
+      expect.arrayContaining(['definition.applied', 'endpoint.canary_started']),
+    );
+    expect(why.auditChainIntact).toBe(true);
+    const made = why.events.made.map(({ type }) => type);
+    expect(made[0]).toBe('DataArrived');
+    expect(made.slice(-3)).toEqual(['ModelTrained', 'ModelVersionRegistered', 'GateEvaluated']);
+    expect(made).toContain('RetrainingRequested');
+    expect(why.events.served.map(({ type }) => type)[0]).toBe('ModelVersionValidated');
+    expect(why.events.served.at(-1)).toMatchObject({ type: 'EndpointChanged', id: why.serving?.event });
+    expect(why.notKnown).toEqual([]);
+  });
+
+  it('tells it to people too, of an older version as it was then, and of any event', async () => {
+    const first = station.answered.find(({ answer }) => answer.version === 1)?.answer;
+    const text = await whyOf(first?.predictionId ?? '', false);
+    expect(text).toContain(`by version 1 of ${NAME} (champion)`);
+    expect(text).toContain('trigger data-volume');
+    expect(text).toContain('deployed at');
+    expect(text).not.toContain('promoted');
+    for (const stream of STREAMS) expect(text).toMatch(new RegExp(`${stream}@\\d`));
+    const promotion = (await endpoint()).history.find((entry) => entry.change?.change === 'promoted');
+    expect(await whyOf(promotion?.eventId ?? '', false)).toMatch(/^DataArrived .*EndpointChanged .*◄/s);
+    await expect(whyOf('nobody', false)).rejects.toThrow('event "nobody" is neither in the registry');
+  });
+
   it('was served the features that the join computes afterwards', async () => {
     for (const stream of STREAMS) {
       const { ingestion } = clients;
@@ -228,5 +311,29 @@ function findPython(): string | undefined {
       { timeoutMs: 30_000 },
     );
     expect(skew).toEqual({ compared: station.answered.length, different: 0, skipped: 0, examples: [] });
+  });
+
+  it('can compare what later dataset versions added with the first: the change of the station shows', async () => {
+    const { ingestion } = clients;
+    const list = ingestion.listDatasetVersions.bind(ingestion);
+    const { versions: all } = await clients.call(list, { stream: 'weather-outcomes' });
+    const [first, last] = [all[0], all.at(-1)];
+    const sides = { reference: 'weather-outcomes@1', current: 'weather-outcomes' };
+    const options = { ...sides, exclude: [], categorical: [], rules: 'headrace', share: 0.5 } as const;
+    const report = await compare(system.connection, (work) => work(clients), options);
+    expect(report.reference).toEqual({ source: 'weather-outcomes@1', rows: first?.rows });
+    expect(report.current).toEqual({
+      source: `what weather-outcomes@${last?.dataset?.version} added to weather-outcomes@1`,
+      rows: (last?.rows ?? 0) - (first?.rows ?? 0),
+    });
+    expect(report.columns.map(({ column, drifted }) => ({ column, drifted }))).toEqual([
+      { column: 'next_temp_max', drifted: true },
+      { column: 'station', drifted: false },
+    ]);
+    expect(report.leftOut).toEqual(['day', 'observed']);
+    const twice = { ...options, current: 'weather-outcomes@1' };
+    await expect(compare(system.connection, (work) => work(clients), twice)).rejects.toThrow('on both sides');
+    const none = { ...options, current: 'weather-outcomes@99' };
+    await expect(compare(system.connection, (work) => work(clients), none)).rejects.toThrow('no such dataset version');
   });
 });

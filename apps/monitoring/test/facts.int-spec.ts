@@ -1,6 +1,6 @@
 // What the tables keep of predictions and labels, statement by statement.
 import { saveLabels, type LabelRow } from '../src/database/labels.repository';
-import { joinLabels, joinPredictions, readPairs } from '../src/database/outcomes.repository';
+import { joinLabels, joinPredictions, readLabelsOf, readPairs } from '../src/database/outcomes.repository';
 import {
   findPredictionRef,
   insertPredictions,
@@ -88,6 +88,16 @@ describe('the facts in the tables', () => {
     expect(await joinLabels(queries, corrections, [judged])).toMatchObject([
       { predictionId: 'p1', label: 0, isNew: false, labelEventId: 'label-2' },
     ]);
+  });
+
+  it('tells what came true about one prediction, by the sources that are asked for', async () => {
+    await insertPredictions(queries, [served({ predictionId: 'p1', joinKey: 'k1' })]);
+    expect(await readLabelsOf(queries, 'p1', [judged.source])).toEqual([]);
+    await joinLabels(queries, await saveLabels(queries, [label()]), [judged]);
+    const first = { stream: 's', label: 1, eventTimeMicros: 200, knownTimeMicros: 300, eventId: 'label-1' };
+    expect(await readLabelsOf(queries, 'p1', [judged.source, 'other#1'])).toEqual([first]);
+    expect(await readLabelsOf(queries, 'p1', ['other#1'])).toEqual([]);
+    expect(await readLabelsOf(queries, 'p2', [judged.source])).toEqual([]);
   });
 
   it('joins no fallback and no prediction of another endpoint', async () => {

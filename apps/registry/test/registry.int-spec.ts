@@ -368,6 +368,8 @@ describe('registry on the real Kafka and Postgres', () => {
         (entry) => entry.sequence,
       ),
     ).toEqual([3, 4, 5]);
+    const about = await world.running.call(list, { afterSequence: 0, limit: 1_000, subjects: [waiver?.subject ?? ''] });
+    expect(about).toMatchObject({ chainIntact: true, entries: [{ sequence: waiver?.sequence }] });
     await expect(world.running.call(list, { afterSequence: 0, limit: 5_000, subjects: [] })).rejects.toThrow('limit');
 
     await world.withDatabase(async (database) => {

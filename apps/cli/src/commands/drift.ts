@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { ArtifactStore } from '@headrace/artifacts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { readSystemFile, type Clients } from '../connection';
+import { connect, type Clients, type Connection } from '../connection';
 import type { Rules } from '../drift/column-drift';
+import { datasetSides } from '../drift/dataset-side';
 import type { ColumnReport, DriftReport } from '../drift/drift-report';
 import type { Side } from '../drift/sides';
 import { figure, printRows } from '../output';
@@ -40,14 +41,22 @@ export function addDriftCommand(program: Command, withClients: WithClients): voi
     .option('--gate', 'exit code 2 when the data drifted', false)
     .option('--json', 'everything, for programs')
     .action(async (options: Options) => {
-      // Its engine is large: other commands start without it.
-      const { driftReport } = await import('../drift/drift-report');
-      const [reference, current] = await sidesOf([options.reference, options.current], withClients);
-      const report = await driftReport({ ...options, columns: options.columns, reference, current });
+      const report = await compare(connect(process.env), withClients, options);
       if (options.json) process.stdout.write(`${JSON.stringify(report, withoutNaN, 2)}\n`);
       else print(report);
       if (options.gate && report.drifted) process.exitCode = 2;
     });
+}
+
+export async function compare(
+  connection: Connection,
+  withClients: WithClients,
+  options: Omit<Options, 'gate' | 'json'>,
+): Promise<DriftReport> {
+  // Its engine is large: other commands start without it.
+  const { driftReport } = await import('../drift/drift-report');
+  const [reference, current] = await sidesOf([options.reference, options.current], connection, withClients);
+  return driftReport({ ...options, columns: options.columns, reference, current });
 }
 
 function print({ reference, current, columns, leftOut, driftedShare, drifted }: DriftReport): void {
@@ -80,16 +89,21 @@ function describe({ column, type, statistic, value, threshold, drifted, referenc
 }
 
 /** Files when they are there or are named like one, dataset versions otherwise. */
-async function sidesOf(texts: readonly [string, string], withClients: WithClients): Promise<[Side, Side]> {
+async function sidesOf(
+  texts: readonly [string, string],
+  connection: Connection,
+  withClients: WithClients,
+): Promise<[Side, Side]> {
   const found = texts.map(fileOf);
   const missing = texts.filter((_, index) => found[index] === undefined);
-  const versions = new Map<string, Side>();
   if (missing.length > 0) {
+    const store = new ArtifactStore(connection.artifacts());
     await withClients(async (clients) => {
-      for (const text of missing) versions.set(text, await datasetOf(clients, text));
+      const versions = await datasetSides(clients, store, missing);
+      for (const [index, side] of found.entries()) found[index] = side ?? versions.shift();
     });
   }
-  const [reference, current] = texts.map((text, index) => found[index] ?? versions.get(text));
+  const [reference, current] = found;
   if (!reference || !current) throw new Error('expected two sides');
   return [reference, current];
 }
@@ -101,25 +115,6 @@ function fileOf(text: string): Side | undefined {
   if (format === undefined) return undefined;
   if (!existsSync(text)) throw new Error(`${text}: there is no such file`);
   return { name: text, files: [text], format: format === 'parquet' ? 'parquet' : 'csv' };
-}
-
-async function datasetOf(clients: Clients, text: string): Promise<Side> {
-  const [, stream, number] = /^([^@\s]+)(?:@([1-9]\d{0,8}))?$/.exec(text) ?? [];
-  if (stream === undefined) throw new Error(`${text}: expected a file (.parquet, .csv) or stream@version`);
-  const list = clients.ingestion.listDatasetVersions.bind(clients.ingestion);
-  const { versions } = await clients.call(list, { stream });
-  const datasets = versions.flatMap(({ dataset }) => dataset ?? []).sort((a, b) => a.version - b.version);
-  const wanted = number === undefined ? datasets.at(-1) : datasets.find(({ version }) => version === Number(number));
-  if (!wanted) throw new Error(`${text}: stream "${stream}" has no such dataset version (headrace datasets ${stream})`);
-  const root = process.env['HEADRACE_ARTIFACTS'] ?? readSystemFile()?.artifacts;
-  if (root === undefined)
-    throw new Error('dataset versions need the artifact store: set HEADRACE_ARTIFACTS to its folder');
-  const store = new ArtifactStore(root);
-  const manifest = JSON.parse((await store.read(wanted.manifestDigest)).toString('utf8')) as {
-    readonly files: readonly { readonly digest: string }[];
-  };
-  const files = await Promise.all(manifest.files.map(({ digest }) => store.pathOf(digest)));
-  return { name: `${stream}@${wanted.version}`, files, format: 'parquet' };
 }
 
 function names(text: string): string[] {

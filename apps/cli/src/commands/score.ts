@@ -5,7 +5,7 @@ import { ArtifactStore } from '@headrace/artifacts';
 import type { ScoringJob } from '@headrace/contracts/proto/features/v1/features_service';
 import { formatTime } from '@headrace/event-time';
 import { InvalidArgumentError, type Command } from 'commander';
-import { readSystemFile, type Clients } from '../connection';
+import { connect, type Clients } from '../connection';
 import { printRows } from '../output';
 
 type WithClients = (work: (clients: Clients) => Promise<void>) => Promise<void>;
@@ -134,8 +134,7 @@ function describeJob(job: ScoringJob): Record<string, string | number> {
 
 /** manifest.json and part-00000.parquet, … : what the artifact store holds, under names. */
 async function copyOut(job: ScoringJob, folder: string, say: (line: string) => void): Promise<void> {
-  const root = process.env['HEADRACE_ARTIFACTS'] ?? readSystemFile()?.artifacts;
-  if (root === undefined) throw new Error('--out needs the artifact store: set HEADRACE_ARTIFACTS to its folder');
+  const root = connect(process.env).artifacts();
   if (!(await stat(root).catch(() => undefined))?.isDirectory())
     throw new Error(`HEADRACE_ARTIFACTS: ${root} is no folder`);
   const store = new ArtifactStore(root);

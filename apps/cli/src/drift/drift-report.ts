@@ -39,7 +39,7 @@ export interface DriftReport {
   readonly current: { readonly source: string; readonly rows: number };
   readonly rules: Rules;
   readonly columns: readonly ColumnReport[];
-  /** On one side only, or neither number nor category (times, lists). */
+  /** On one side only, or neither number nor category (times, lists), or the key of a dataset's rows. */
   readonly leftOut: readonly string[];
   readonly driftedShare: number;
   readonly drifted: boolean;
@@ -55,9 +55,12 @@ const CATEGORY = /^(VARCHAR|BOOLEAN|UUID|ENUM\(.*\))$/;
 
 export function driftReport(options: ReportOptions): Promise<DriftReport> {
   return withEngine(async (engine) => {
-    await engine.open('reference', options.reference);
-    await engine.open('current', options.current);
-    const { chosen, leftOut } = choose(await engine.columns('reference'), await engine.columns('current'), options);
+    const keys = [
+      ...(await engine.open('reference', options.reference)),
+      ...(await engine.open('current', options.current)),
+    ];
+    const before = await engine.columns('reference');
+    const { chosen, leftOut } = choose(before, await engine.columns('current'), new Set(keys), options);
     const rows = { reference: await rowsOf(engine, 'reference'), current: await rowsOf(engine, 'current') };
     const found: Omit<ColumnReport, 'drifted'>[] = [];
     for (const column of chosen) {
@@ -82,6 +85,7 @@ export function driftReport(options: ReportOptions): Promise<DriftReport> {
 function choose(
   reference: ReadonlyMap<string, string>,
   current: ReadonlyMap<string, string>,
+  keys: ReadonlySet<string>,
   { columns, exclude, categorical }: ReportOptions,
 ): { readonly chosen: Chosen[]; readonly leftOut: string[] } {
   for (const name of [...(columns ?? []), ...exclude, ...categorical]) {
@@ -92,6 +96,11 @@ function choose(
   const leftOut: string[] = [];
   for (const name of new Set([...reference.keys(), ...current.keys()])) {
     if (exclude.includes(name) || (columns && !columns.includes(name))) continue;
+    // A row's key is another one in every row: that it differs tells nothing.
+    if (keys.has(name) && !columns) {
+      leftOut.push(name);
+      continue;
+    }
     const kinds = [reference.get(name), current.get(name)].map((type) => kindOf(type, categorical.includes(name)));
     const [before, now] = kinds;
     if (before !== undefined && before === now) chosen.push({ name, type: before });

@@ -10,7 +10,12 @@ export interface Side {
   readonly name: string;
   readonly files: readonly string[];
   readonly format: 'parquet' | 'csv';
+  /** Of a dataset version: its columns of text, and those of times, which are stored as whole numbers. */
+  readonly dataset?: { readonly texts: readonly string[]; readonly times: readonly string[] };
 }
+
+/** Columns that ingestion adds to every dataset: what a record is and where it stood, not what it says. */
+const OWN_COLUMNS = ['_key', '_event_time', '_known_time', '_partition', '_offset', '_event_id'];
 
 /** Runs work on an engine of its own: bounded memory, what does not fit into it in a folder that is gone afterwards. */
 export async function withEngine<R>(work: (engine: Engine) => Promise<R>): Promise<R> {
@@ -44,8 +49,11 @@ export class Engine {
     private readonly folder: string,
   ) {}
 
-  /** Names a side's rows. CSV is read once and kept as columns, outside memory. Throws when it cannot be read. */
-  async open(view: 'reference' | 'current', side: Side): Promise<void> {
+  /**
+   * Names a side's rows and returns the columns that are each row's key. CSV is read once and kept as columns, outside
+   * memory. Throws when it cannot be read.
+   */
+  async open(view: 'reference' | 'current', side: Side): Promise<string[]> {
     let { files } = side;
     try {
       if (side.format === 'csv') {
@@ -55,14 +63,21 @@ export class Engine {
         );
         files = [copy];
       }
-      await this.connection.run(
-        `CREATE VIEW ${view} AS SELECT * FROM read_parquet([${files.map(literal).join()}], union_by_name = true)`,
-      );
+      const rows = `read_parquet([${files.map(literal).join()}], union_by_name = true)`;
+      await this.connection.run(`CREATE VIEW ${view} AS SELECT ${columnsOf(side)} FROM ${rows}`);
+      return side.dataset ? await this.keysOf(rows, side.dataset.texts) : [];
     } catch (error) {
       throw new Error(`--${view} ${side.name}: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,
       });
     }
+  }
+
+  /** Texts that say in every row what its key says. */
+  private async keysOf(rows: string, texts: readonly string[]): Promise<string[]> {
+    const asked = texts.map((text) => `bool_and(${identifier(text)} IS NOT DISTINCT FROM _key)`);
+    const [answer = []] = texts.length === 0 ? [] : await this.rows(`SELECT ${asked.join()} FROM ${rows}`);
+    return texts.filter((_, place) => answer[place] === true);
   }
 
   /** Names and DuckDB types of a side's columns, in their order. */
@@ -104,6 +119,13 @@ export class Engine {
     const result = await this.connection.run(sql);
     for (let index = 0; index < result.chunkCount; index += 1) visit(result.getChunk(index));
   }
+}
+
+function columnsOf({ dataset }: Side): string {
+  if (!dataset) return '*';
+  const times = dataset.times.map((name) => `make_timestamp(${identifier(name)}) AS ${identifier(name)}`);
+  const replaced = times.length === 0 ? '' : ` REPLACE (${times.join()})`;
+  return `* EXCLUDE (${OWN_COLUMNS.join()})${replaced}`;
 }
 
 export function identifier(name: string): string {

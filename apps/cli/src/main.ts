@@ -191,7 +191,7 @@ program
           failed:
             version.gates
               .filter((gate) => !gate.passed)
-              .map((gate) => gate.name)
+              .map((gate) => (version.state === 'registered' ? `${gate.name} (waits)` : gate.name))
               .join(',') || '–',
         })),
         options.json === true,

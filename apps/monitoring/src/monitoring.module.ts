@@ -18,6 +18,7 @@ import { ModelVersions1765300000000 } from './database/migrations/1765300000000-
 import { RolloutScores1765100000000 } from './database/migrations/1765100000000-rollout-scores';
 import { JudgeMoreSignals1765500000000 } from './database/migrations/1765500000000-judge-more-signals';
 import { SketchWindows1765700000000 } from './database/migrations/1765700000000-sketch-windows';
+import { ReplayRequests1765900000000 } from './database/migrations/1765900000000-replay-requests';
 import { TimeTheLoop1765600000000 } from './database/migrations/1765600000000-time-the-loop';
 import { faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
@@ -31,9 +32,11 @@ import { LabellingController } from './http-in/labelling.controller';
 import { DecisionsTimer } from './timers/decisions.timer';
 import { LabelsTimer } from './timers/labels.timer';
 import { LoopIndicatorsTimer } from './timers/loop-indicators.timer';
+import { ReplaysTimer } from './timers/replays.timer';
 import { RolloutsTimer } from './timers/rollouts.timer';
 import { AnalyseRollout } from './use-cases/analyse-rollout';
 import { AnswerLabels } from './use-cases/answer-labels';
+import { AnswerReplays } from './use-cases/answer-replays';
 import { CheckRollouts } from './use-cases/check-rollouts';
 import { CloseWindow } from './use-cases/close-window';
 import { KeepLabelQueue } from './use-cases/keep-label-queue';
@@ -61,6 +64,7 @@ const migrations = [
   JudgeMoreSignals1765500000000,
   TimeTheLoop1765600000000,
   SketchWindows1765700000000,
+  ReplayRequests1765900000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [
@@ -74,6 +78,7 @@ const useCases = [
   AnalyseRollout,
   CheckRollouts,
   ReplayVersion,
+  AnswerReplays,
   KeepLabelQueue,
   AnswerLabels,
   PublishAnswers,
@@ -81,7 +86,7 @@ const useCases = [
   ReadLoop,
 ];
 const metrics = [WindowMetrics, RolloutMetrics];
-const timers = [DecisionsTimer, RolloutsTimer, LabelsTimer, LoopIndicatorsTimer];
+const timers = [DecisionsTimer, RolloutsTimer, LabelsTimer, LoopIndicatorsTimer, ReplaysTimer];
 const httpIn = [LabellingController];
 
 /** Answers of people go where upstream systems write. */

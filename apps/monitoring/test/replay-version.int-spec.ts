@@ -4,7 +4,7 @@ import type {
   ReplayVersionRequest,
   ReplayVersionResponse,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
-import { ModelVersionRegistered } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { ModelVersionRegistered, type ReplayRequested } from '@headrace/contracts/proto/registry/v1/registry_events';
 import { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
 import { stringValue } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
@@ -170,5 +170,55 @@ describe('replaying a version on past requests, on the real log and database', (
     await eventually(() => expect(replay({ version: 4 })).rejects.toThrow('the version needs gusts'), PATIENT);
     const both = await Promise.allSettled([replay({}), replay({})]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  const LATER = 4_000_000_000_000_000;
+
+  function ask(gate: string, fields: Partial<ReplayRequested>): Promise<void> {
+    const asked = { model: system.name, version: 2, gate, endpoint: system.name, sinceMicros: 4 * MICROS.d };
+    const rules = { minimumRows: 100, metric: 'improvement', bound: 'low', deadlineMicros: LATER };
+    return system.publish(events.ReplayRequested, [{ ...asked, ...rules, ...fields }]);
+  }
+
+  function answered(gate: string) {
+    return eventually(() => {
+      const found = system.heardOf(events.ReplayCompleted).filter(({ data }) => data.gate === gate);
+      expect(found).toHaveLength(1);
+      return Promise.resolve(found[0]?.data);
+    }, PATIENT);
+  }
+
+  it('answers a gate as the command would, and at its deadline says why it cannot', async () => {
+    await ask('improves', {});
+    const { overall } = await replay({ sinceMicros: 4 * MICROS.d });
+    const told = await answered('improves');
+    expect(told).toMatchObject({ version: 2, rows: 1_150, reason: '' });
+    expect(told?.measured).toEqual(overall?.improvement);
+    await ask('ranks', { metric: 'auc' });
+    expect((await answered('ranks'))?.measured).toEqual(overall?.replayed['auc']);
+    await ask('too_late', { minimumRows: 5_000, deadlineMicros: 1 });
+    expect(await answered('too_late')).toMatchObject({
+      measured: undefined,
+      reason: '1150 labelled requests outside of its training, 5000 are needed',
+    });
+    await ask('unknown', { endpoint: 'nowhere', deadlineMicros: 1 });
+    expect((await answered('unknown'))?.reason).toContain('no monitor watches "nowhere"');
+    await ask('few_blocks', { sinceMicros: 3 * MICROS.h, minimumRows: 30, deadlineMicros: 1 });
+    expect((await answered('few_blocks'))?.measured).toBeUndefined();
+  });
+
+  it('waits for labels with its gate, also over a restart, and answers once', async () => {
+    await ask('waits', { minimumRows: 1_200 });
+    await ask('waits', { minimumRows: 1_200 });
+    // Behind it in the same partition: when this is answered, that was taken up.
+    await ask('behind', { deadlineMicros: 1, minimumRows: 5_000 });
+    await answered('behind');
+    await system.stopService();
+    await system.startService();
+    await system.labels(requests.slice(1_150));
+    expect(await answered('waits')).toMatchObject({ rows: 1_200, reason: '' });
+    await ask('at_last', {});
+    await answered('at_last');
+    expect(system.heardOf(events.ReplayCompleted).filter(({ data }) => data.gate === 'waits')).toHaveLength(1);
   });
 });

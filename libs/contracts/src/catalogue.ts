@@ -28,6 +28,7 @@ import {
   DriftDetected,
   GroundTruthArrived,
   PerformanceDegraded,
+  ReplayCompleted,
   RetrainingRequested,
   RolloutAnalysisCompleted,
 } from './generated/headrace/monitoring/v1/monitoring_events';
@@ -39,6 +40,7 @@ import {
   GatesWaived,
   ModelVersionRegistered,
   ModelVersionValidated,
+  ReplayRequested,
   ScoringRequested,
 } from './generated/headrace/registry/v1/registry_events';
 import {
@@ -327,6 +329,14 @@ export const events = {
     (e) => e.model,
     'A person let a version through failed gates.',
   ),
+  ReplayRequested: event(
+    `${REGISTRY}.ReplayRequested`,
+    topics.registry,
+    'registry',
+    ReplayRequested,
+    (e) => e.model,
+    'A gate asks what a version would have answered to past requests.',
+  ),
   ModelVersionValidated: event(
     `${REGISTRY}.ModelVersionValidated`,
     topics.registry,
@@ -430,6 +440,14 @@ export const events = {
     RolloutAnalysisCompleted,
     (e) => e.model,
     'A verdict about a canary.',
+  ),
+  ReplayCompleted: event(
+    `${MONITORING}.ReplayCompleted`,
+    topics.monitoring,
+    'monitoring',
+    ReplayCompleted,
+    (e) => e.model,
+    'What a version would have answered, as a gate asked.',
   ),
   RetrainingRequested: event(
     `${MONITORING}.RetrainingRequested`,

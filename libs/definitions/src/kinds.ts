@@ -144,6 +144,19 @@ const TrainingPlanSpec = z.strictObject({
   attempts: z.int().min(1).max(10).default(2),
 });
 
+const Replay = z.strictObject({
+  /** Endpoint of the model, watched by a Monitor: its requests and their labels. */
+  endpoint: Name,
+  /** So far back from the newest labelled request, by event time. What the version was trained on is left out. */
+  since: Duration.default('7d'),
+  /** Labelled requests that it takes. */
+  minimumRows: z.int().min(30).max(500_000).default(300),
+  /** How long labels may take to come (wall clock). */
+  wait: Duration.default('1h'),
+  /** When it cannot be told by then. */
+  whenInconclusive: z.enum(['pass', 'fail']).default('fail'),
+});
+
 const Gate = z
   .strictObject({
     name: Identifier,
@@ -158,8 +171,13 @@ const Gate = z
     bound: z.enum(['value', 'low', 'high']).default('value'),
     /** Passes when there is nothing to compare with yet (improvement without a champion). */
     passWhenAbsent: z.boolean().default(false),
+    /** The metric is of past requests whose labels have come, as the version would have answered them. */
+    replay: Replay.optional(),
   })
   .superRefine((gate, context) => {
+    if (gate.replay && gate.passWhenAbsent) {
+      context.addIssue({ code: 'custom', path: ['passWhenAbsent'], message: 'a replay has "replay.whenInconclusive"' });
+    }
     if (gate.min === undefined && gate.max === undefined) {
       context.addIssue({ code: 'custom', message: 'expected "min", "max" or both' });
     }

@@ -4,12 +4,14 @@ import type {
   EndpointChanged,
   GateEvaluated,
   ModelVersionRegistered,
+  ReplayRequested,
 } from '@headrace/contracts/proto/registry/v1/registry_events';
 import type { TrainingFailed, TrainingRequested } from '@headrace/contracts/proto/training/v1/training_events';
 import { OnEvent, type ReceivedEvent, type Transaction } from '@headrace/messaging';
 import { Controller } from '@nestjs/common';
 import { saveDeployment } from '../database/deployments.repository';
 import { saveVersionChange } from '../database/loop.repository';
+import { saveReplayRequest } from '../database/replay-requests.repository';
 import { saveRunFailure, saveRunRequest, saveRunVersion, saveVerdict } from '../database/retraining.repository';
 
 /** Changes of an endpoint after which nothing more is to be said about a version for now. */
@@ -46,6 +48,11 @@ export class VersionsHandler {
   @OnEvent(events.GateEvaluated, REORDER_SAFE)
   async onGates({ data }: ReceivedEvent<GateEvaluated>, transaction: Transaction): Promise<void> {
     if (!data.passed) await saveVerdict(transaction, data.model, data.version, 'refused');
+  }
+
+  @OnEvent(events.ReplayRequested, REORDER_SAFE)
+  async onReplayRequested(event: ReceivedEvent<ReplayRequested>, transaction: Transaction): Promise<void> {
+    await saveReplayRequest(transaction, event);
   }
 
   @OnEvent(events.EndpointChanged, REORDER_SAFE)

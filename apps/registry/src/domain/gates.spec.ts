@@ -1,6 +1,15 @@
 import type { Estimate } from '@headrace/contracts/proto/common/v1/common';
 import { aModelTrained } from '../../test/builders';
-import { allPassed, criterionOf, evaluateGates, measurementsOf, waive, type Gate } from './gates';
+import {
+  allPassed,
+  criterionOf,
+  evaluateGates,
+  evaluateReplay,
+  measurementsOf,
+  waitingFor,
+  waive,
+  type Gate,
+} from './gates';
 
 const gate = (fields: Partial<Gate> = {}): Gate => ({
   name: 'good_enough',
@@ -120,5 +129,40 @@ describe('all gates together', () => {
   it('have nothing to waive when none failed, or all failed ones were waived', () => {
     expect(waive([passed]).waived).toEqual([]);
     expect(waive(waive([failed]).evaluations).waived).toEqual([]);
+  });
+});
+
+describe('a gate that asks for a replay', () => {
+  const replay = { endpoint: 'e', since: '7d', minimumRows: 300, wait: '1h', whenInconclusive: 'fail' } as const;
+  const improves: Gate = { name: 'improves', metric: 'auc', min: 0, bound: 'low', passWhenAbsent: false, replay };
+  const both = [gate(), improves];
+
+  it('waits when all others passed, and is no measurement of training', () => {
+    const found = evaluateGates(both, measured('auc', 0.8));
+    expect(found.map(({ passed }) => passed)).toEqual([true, false]);
+    expect(found[1]?.measured).toBeUndefined();
+    expect(waitingFor(both, found)).toEqual([improves]);
+    expect(waitingFor([improves], evaluateGates([improves], new Map()))).toEqual([improves]);
+  });
+
+  it('waits for nothing when the version is refused anyway', () => {
+    const found = evaluateGates(both, measured('auc', 0.6));
+    expect(waitingFor(both, found)).toEqual([]);
+    expect(found[1]?.message).toBe('not replayed: another gate failed');
+  });
+
+  it('is judged like any other by its estimate, and as declared without one', () => {
+    const estimate = { value: 0.01, low: -0.01, high: 0.03 };
+    expect(evaluateReplay(improves, estimate, '')).toMatchObject({ passed: false, measured: -0.01 });
+    expect(evaluateReplay({ ...improves, bound: 'high' }, estimate, '')).toMatchObject({ passed: true });
+    expect(evaluateReplay(improves, undefined, 'no labels')).toMatchObject({
+      passed: false,
+      message: 'inconclusive: no labels',
+    });
+    const lenient: Gate = { ...improves, replay: { ...replay, whenInconclusive: 'pass' } };
+    expect(evaluateReplay(lenient, undefined, 'no labels')).toMatchObject({
+      passed: true,
+      message: 'inconclusive: no labels; the gate lets that pass',
+    });
   });
 });

@@ -30,8 +30,33 @@ export function measurementsOf(trained: ModelTrained): Measurements {
   return found;
 }
 
+/**
+ * Gates by what training measured. Those that ask for a replay are not passed before it: they wait for it when all others
+ * passed; a version that is refused anyway is not replayed.
+ */
 export function evaluateGates(gates: readonly Gate[], measurements: Measurements): GateEvaluation[] {
-  return gates.map((gate) => evaluateGate(gate, measurements.get(gate.metric)));
+  const found = gates.map((gate) => (gate.replay ? undefined : evaluateGate(gate, measurements.get(gate.metric))));
+  const isRefused = found.some((evaluation) => evaluation?.passed === false);
+  return gates.map((gate, place) => found[place] ?? notReplayed(gate, isRefused));
+}
+
+/** Gates that the version waits for. */
+export function waitingFor(gates: readonly Gate[], evaluations: readonly GateEvaluation[]): Gate[] {
+  const byMeasurement = evaluations.filter(({ name }) => !gates.some((gate) => gate.name === name && gate.replay));
+  return byMeasurement.every(({ passed }) => passed) ? gates.filter(({ replay }) => replay !== undefined) : [];
+}
+
+function notReplayed(gate: Gate, isRefused: boolean): GateEvaluation {
+  const message = isRefused ? 'not replayed: another gate failed' : 'waits for labelled requests to replay';
+  return { name: gate.name, criterion: criterionOf(gate), measured: undefined, passed: false, waived: false, message };
+}
+
+/** A gate by its replay; `measured` undefined: it could not be told, and why. */
+export function evaluateReplay(gate: Gate, measured: Estimate | undefined, reason: string): GateEvaluation {
+  if (measured) return evaluateGate(gate, measured);
+  const passed = gate.replay?.whenInconclusive === 'pass';
+  const message = `inconclusive: ${reason}${passed ? '; the gate lets that pass' : ''}`;
+  return { name: gate.name, criterion: criterionOf(gate), measured: undefined, passed, waived: false, message };
 }
 
 function evaluateGate(gate: Gate, estimate: Estimate | undefined): GateEvaluation {
@@ -60,7 +85,8 @@ function evaluateGate(gate: Gate, estimate: Estimate | undefined): GateEvaluatio
 const BOUND_WORDS = { value: '', low: 'lower bound of ', high: 'upper bound of ' } as const;
 
 export function criterionOf(gate: Gate): string {
-  const subject = `${BOUND_WORDS[gate.bound]}${gate.metric}`;
+  const replayed = gate.replay ? ` on requests of ${gate.replay.endpoint} of the last ${gate.replay.since}` : '';
+  const subject = `${BOUND_WORDS[gate.bound]}${gate.metric}${replayed}`;
   if (gate.min !== undefined && gate.max !== undefined) return `${gate.min} <= ${subject} <= ${gate.max}`;
   return gate.min === undefined ? `${subject} <= ${gate.max ?? ''}` : `${subject} >= ${gate.min}`;
 }

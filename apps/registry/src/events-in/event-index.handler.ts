@@ -17,6 +17,7 @@ import type {
   AlertResolved,
   DriftDetected,
   PerformanceDegraded,
+  ReplayCompleted,
   RetrainingRequested,
   RolloutAnalysisCompleted,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
@@ -126,6 +127,11 @@ export class EventIndexHandler {
     transaction: Transaction,
   ): Promise<void> {
     return this.keep(received, transaction, (data) => [data.trigger]);
+  }
+
+  @OnEventBatch(events.ReplayCompleted, options)
+  onReplayCompleted(received: ReceivedEvent<ReplayCompleted>[], transaction: Transaction): Promise<void> {
+    return this.keep(received, transaction);
   }
 
   @OnEventBatch(events.RetrainingRequested, options)

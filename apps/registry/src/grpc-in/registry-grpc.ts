@@ -32,7 +32,7 @@ import { EventIndexRepository } from '../database/event-index.repository';
 import type { AliasRow, ModelVersionRow } from '../database/version.table';
 import { gatesOf, trainedOf, VersionsRepository } from '../database/versions.repository';
 import { ControlRollout } from '../use-cases/control-rollout';
-import { gateResult } from '../use-cases/register-version';
+import { gateResult } from '../use-cases/conclude-gates';
 import { StartRollout } from '../use-cases/start-rollout';
 import { StartScoring } from '../use-cases/start-scoring';
 import { WaiveGates, WAIVER_ROLE } from '../use-cases/waive-gates';

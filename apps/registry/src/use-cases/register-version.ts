@@ -1,27 +1,36 @@
 import { events } from '@headrace/contracts';
-import type { GateResult } from '@headrace/contracts/proto/registry/v1/registry_events';
 import { ModelTrained } from '@headrace/contracts/proto/training/v1/training_events';
 import { DefinitionReader } from '@headrace/definition-store';
-import { nowMicros } from '@headrace/event-time';
-import type { Outcome, ReceivedEvent, Transaction } from '@headrace/messaging';
+import { nowMicros, parseDuration } from '@headrace/event-time';
+import type { Cause, Outcome, ReceivedEvent, Transaction } from '@headrace/messaging';
 import { LOGGER, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable } from '@nestjs/common';
-import { GateEvaluationRow, ModelVersionRow } from '../database/version.table';
+import { ModelVersionRow } from '../database/version.table';
 import { storedGates, VersionsRepository } from '../database/versions.repository';
-import { allPassed, evaluateGates, measurementsOf, type GateEvaluation } from '../domain/gates';
+import { WaitingReplaysRepository } from '../database/waiting-replays.repository';
+import { EndpointsRepository } from '../database/endpoints.repository';
+import {
+  evaluateGates,
+  evaluateReplay,
+  measurementsOf,
+  waitingFor,
+  type Gate,
+  type GateEvaluation,
+} from '../domain/gates';
 import { RegistryPublisher } from '../events-out/registry-publisher';
-import { gateFailures, versionsRegistered } from '../registry-metrics';
+import { ConcludeGates } from './conclude-gates';
 import { takeDecisionLock } from './decision-lock';
-import { POLICY, RollOut } from './roll-out';
 
-/** A trained model becomes the next version; its gates are evaluated; passed, it is offered to its endpoints. */
+/** A trained model becomes the next version; its gates are evaluated at once, unless some of them wait for a replay. */
 @Injectable()
 export class RegisterVersion {
   constructor(
     private readonly versions: VersionsRepository,
     private readonly definitions: DefinitionReader,
     private readonly publisher: RegistryPublisher,
-    private readonly rollOut: RollOut,
+    private readonly replays: WaitingReplaysRepository,
+    private readonly endpoints: EndpointsRepository,
+    private readonly conclude: ConcludeGates,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -55,55 +64,69 @@ export class RegisterVersion {
       event,
     );
 
-    const gates = evaluateGates(definition.definition.spec.gates, measurementsOf(trained));
-    const passed = allPassed(gates);
-    const evaluated = await this.publisher.publish(
-      transaction,
-      events.GateEvaluated,
-      { model, version, gates: gates.map(gateResult), passed },
-      registered,
-    );
-    const at = nowMicros();
-    const validated = passed
-      ? await this.publisher.publish(
-          transaction,
-          events.ModelVersionValidated,
-          { model, version, byWaiver: false },
-          evaluated,
-        )
-      : null;
-    await transaction.manager.insert(ModelVersionRow, {
+    const declared = definition.definition.spec.gates;
+    const byMeasurement = evaluateGates(declared, measurementsOf(trained));
+    const { gates, waiting } = await this.withoutRequests(transaction, declared, byMeasurement);
+    const row = transaction.manager.create(ModelVersionRow, {
       model,
       version,
       runId: trained.runId,
-      state: passed ? 'validated' : 'refused',
+      state: 'registered',
       trained: ModelTrained.toJSON(trained) as object,
       gates: storedGates(gates),
-      registeredAtMicros: at,
-      gateEvent: evaluated,
-      validatedEvent: validated,
+      registeredAtMicros: nowMicros(),
+      gateEvent: registered,
+      validatedEvent: null,
     });
-    await transaction.manager.insert(GateEvaluationRow, {
-      eventId: evaluated.eventId,
-      model,
-      version,
-      definitionVersion: definition.version,
-      gates: storedGates(gates),
-      passed,
-      atMicros: at,
-    });
-    versionsRegistered.inc({ model, outcome: passed ? 'validated' : 'refused' });
-    for (const gate of gates) if (!gate.passed) gateFailures.inc({ model, gate: gate.name });
-    this.logger.info({ model, version, runId: trained.runId, passed }, 'version registered');
-
-    if (validated && definition.definition.spec.promotion === 'automatic') {
-      const decider = { actor: POLICY, reason: 'all gates passed', cause: validated };
-      await this.rollOut.offerEverywhere(transaction, model, { version, byWaiver: false }, decider);
-    }
+    await transaction.manager.save(row);
+    this.logger.info({ model, version, runId: trained.runId }, 'version registered');
+    for (const gate of waiting) await this.askForReplay(transaction, row, gate, definition.version, registered);
+    if (waiting.length === 0) await this.conclude.run(transaction, row, gates, definition.version, registered);
     return { kind: 'done' };
   }
-}
 
-export function gateResult({ name, criterion, measured, passed, waived, message }: GateEvaluation): GateResult {
-  return { name, criterion, measured: measured ?? Number.NaN, passed, waived, message };
+  /** Where nothing was ever deployed there are no requests to replay: nobody waits for them. */
+  private async withoutRequests(
+    transaction: Transaction,
+    declared: readonly Gate[],
+    evaluated: readonly GateEvaluation[],
+  ): Promise<{ readonly gates: readonly GateEvaluation[]; readonly waiting: readonly Gate[] }> {
+    const gates = [...evaluated];
+    const waiting: Gate[] = [];
+    for (const gate of waitingFor(declared, evaluated)) {
+      const endpoint = gate.replay?.endpoint ?? '';
+      const { state } = await this.endpoints.load(transaction, endpoint);
+      if (state.champion !== 0) waiting.push(gate);
+      else {
+        const reason = `endpoint "${endpoint}" has answered nothing yet`;
+        gates[declared.indexOf(gate)] = evaluateReplay(gate, undefined, reason);
+      }
+    }
+    return { gates, waiting };
+  }
+
+  private async askForReplay(
+    transaction: Transaction,
+    { model, version }: ModelVersionRow,
+    gate: Gate,
+    definitionVersion: string,
+    registered: Cause,
+  ): Promise<void> {
+    if (!gate.replay) return;
+    const { endpoint, since, minimumRows, wait } = gate.replay;
+    const deadlineMicros = nowMicros() + parseDuration(wait);
+    const request = {
+      model,
+      version,
+      gate: gate.name,
+      endpoint,
+      sinceMicros: parseDuration(since),
+      minimumRows,
+      metric: gate.metric,
+      bound: gate.bound,
+      deadlineMicros,
+    };
+    const cause = await this.publisher.publish(transaction, events.ReplayRequested, request, registered);
+    await this.replays.add(transaction, { model, version, gate, definitionVersion, deadlineMicros, cause });
+  }
 }

@@ -6,6 +6,7 @@ import { UNIT_OF_WORK, type UnitOfWork } from '@headrace/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { appendAudit } from '../database/audit.repository';
 import { gatesOf, storedGates, VersionsRepository } from '../database/versions.repository';
+import { WaitingReplaysRepository } from '../database/waiting-replays.repository';
 import { waive } from '../domain/gates';
 import { RegistryPublisher } from '../events-out/registry-publisher';
 import { versionsRegistered } from '../registry-metrics';
@@ -25,6 +26,7 @@ export class WaiveGates {
     private readonly publisher: RegistryPublisher,
     private readonly definitions: DefinitionReader,
     private readonly rollOut: RollOut,
+    private readonly replays: WaitingReplaysRepository,
   ) {}
 
   async run(request: WaiveGatesRequest, actor: string): Promise<WaiveGatesResponse> {
@@ -55,6 +57,7 @@ export class WaiveGates {
       row.state = 'waived';
       row.validatedEvent = validated;
       await transaction.manager.save(row);
+      await this.replays.remove(transaction, model, version);
       await appendAudit(transaction, {
         atMicros: nowMicros(),
         actor,

@@ -276,6 +276,24 @@ export interface RolloutAnalysisCompleted {
   trigger: EventRef | undefined;
 }
 
+/** Answers one ReplayRequested. Caused by it. */
+export interface ReplayCompleted {
+  model: string;
+  version: number;
+  gate: string;
+  endpoint: string;
+  /** Of the asked metric; unset: it could not be told before the deadline. */
+  measured:
+    | Estimate
+    | undefined;
+  /** Labelled requests that were replayed, and their as-of times; 0: none. */
+  rows: number;
+  firstEventTimeMicros: number;
+  lastEventTimeMicros: number;
+  /** Why it could not be told; else empty. */
+  reason: string;
+}
+
 export interface RetrainingRequested {
   monitor: string;
   model: string;
@@ -2111,6 +2129,223 @@ export const RolloutAnalysisCompleted: MessageFns<RolloutAnalysisCompleted> = {
     message.trigger = (object.trigger !== undefined && object.trigger !== null)
       ? EventRef.fromPartial(object.trigger)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseReplayCompleted(): ReplayCompleted {
+  return {
+    model: "",
+    version: 0,
+    gate: "",
+    endpoint: "",
+    measured: undefined,
+    rows: 0,
+    firstEventTimeMicros: 0,
+    lastEventTimeMicros: 0,
+    reason: "",
+  };
+}
+
+export const ReplayCompleted: MessageFns<ReplayCompleted> = {
+  encode(message: ReplayCompleted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int64(message.version);
+    }
+    if (message.gate !== "") {
+      writer.uint32(26).string(message.gate);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(34).string(message.endpoint);
+    }
+    if (message.measured !== undefined) {
+      Estimate.encode(message.measured, writer.uint32(42).fork()).join();
+    }
+    if (message.rows !== 0) {
+      writer.uint32(48).int64(message.rows);
+    }
+    if (message.firstEventTimeMicros !== 0) {
+      writer.uint32(56).int64(message.firstEventTimeMicros);
+    }
+    if (message.lastEventTimeMicros !== 0) {
+      writer.uint32(64).int64(message.lastEventTimeMicros);
+    }
+    if (message.reason !== "") {
+      writer.uint32(74).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayCompleted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayCompleted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.gate = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.measured = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.firstEventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.lastEventTimeMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayCompleted {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      gate: isSet(object.gate) ? globalThis.String(object.gate) : "",
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      measured: isSet(object.measured) ? Estimate.fromJSON(object.measured) : undefined,
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      firstEventTimeMicros: isSet(object.firstEventTimeMicros)
+        ? globalThis.Number(object.firstEventTimeMicros)
+        : isSet(object.first_event_time_micros)
+        ? globalThis.Number(object.first_event_time_micros)
+        : 0,
+      lastEventTimeMicros: isSet(object.lastEventTimeMicros)
+        ? globalThis.Number(object.lastEventTimeMicros)
+        : isSet(object.last_event_time_micros)
+        ? globalThis.Number(object.last_event_time_micros)
+        : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ReplayCompleted): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.gate !== "") {
+      obj.gate = message.gate;
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.measured !== undefined) {
+      obj.measured = Estimate.toJSON(message.measured);
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.firstEventTimeMicros !== 0) {
+      obj.firstEventTimeMicros = Math.round(message.firstEventTimeMicros);
+    }
+    if (message.lastEventTimeMicros !== 0) {
+      obj.lastEventTimeMicros = Math.round(message.lastEventTimeMicros);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayCompleted>): ReplayCompleted {
+    return ReplayCompleted.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayCompleted>): ReplayCompleted {
+    const message = createBaseReplayCompleted();
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.gate = object.gate ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.measured = (object.measured !== undefined && object.measured !== null)
+      ? Estimate.fromPartial(object.measured)
+      : undefined;
+    message.rows = object.rows ?? 0;
+    message.firstEventTimeMicros = object.firstEventTimeMicros ?? 0;
+    message.lastEventTimeMicros = object.lastEventTimeMicros ?? 0;
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -192,6 +192,27 @@ export interface GatesWaived {
   role: string;
 }
 
+/**
+ * A gate of a version asks what it would have answered to past requests whose labels have come. Monitoring answers with one
+ * ReplayCompleted, at the latest when the deadline has passed.
+ */
+export interface ReplayRequested {
+  model: string;
+  version: number;
+  /** Name in the Model definition; with model and version the identity of this request. */
+  gate: string;
+  endpoint: string;
+  /** So long before the newest labelled request. */
+  sinceMicros: number;
+  minimumRows: number;
+  /** "improvement" (loss as served − loss of the version) or a measure of the version's answers, such as "auc". */
+  metric: string;
+  /** value, low or high: the end of the interval that must be known. */
+  bound: string;
+  /** Wall clock. */
+  deadlineMicros: number;
+}
+
 export interface ModelVersionValidated {
   model: string;
   version: number;
@@ -1001,6 +1022,225 @@ export const GatesWaived: MessageFns<GatesWaived> = {
     message.reason = object.reason ?? "";
     message.actor = object.actor ?? "";
     message.role = object.role ?? "";
+    return message;
+  },
+};
+
+function createBaseReplayRequested(): ReplayRequested {
+  return {
+    model: "",
+    version: 0,
+    gate: "",
+    endpoint: "",
+    sinceMicros: 0,
+    minimumRows: 0,
+    metric: "",
+    bound: "",
+    deadlineMicros: 0,
+  };
+}
+
+export const ReplayRequested: MessageFns<ReplayRequested> = {
+  encode(message: ReplayRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int64(message.version);
+    }
+    if (message.gate !== "") {
+      writer.uint32(26).string(message.gate);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(34).string(message.endpoint);
+    }
+    if (message.sinceMicros !== 0) {
+      writer.uint32(40).int64(message.sinceMicros);
+    }
+    if (message.minimumRows !== 0) {
+      writer.uint32(48).int64(message.minimumRows);
+    }
+    if (message.metric !== "") {
+      writer.uint32(58).string(message.metric);
+    }
+    if (message.bound !== "") {
+      writer.uint32(66).string(message.bound);
+    }
+    if (message.deadlineMicros !== 0) {
+      writer.uint32(72).int64(message.deadlineMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayRequested {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayRequested();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.gate = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sinceMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.minimumRows = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.metric = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.bound = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.deadlineMicros = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayRequested {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      gate: isSet(object.gate) ? globalThis.String(object.gate) : "",
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      sinceMicros: isSet(object.sinceMicros)
+        ? globalThis.Number(object.sinceMicros)
+        : isSet(object.since_micros)
+        ? globalThis.Number(object.since_micros)
+        : 0,
+      minimumRows: isSet(object.minimumRows)
+        ? globalThis.Number(object.minimumRows)
+        : isSet(object.minimum_rows)
+        ? globalThis.Number(object.minimum_rows)
+        : 0,
+      metric: isSet(object.metric) ? globalThis.String(object.metric) : "",
+      bound: isSet(object.bound) ? globalThis.String(object.bound) : "",
+      deadlineMicros: isSet(object.deadlineMicros)
+        ? globalThis.Number(object.deadlineMicros)
+        : isSet(object.deadline_micros)
+        ? globalThis.Number(object.deadline_micros)
+        : 0,
+    };
+  },
+
+  toJSON(message: ReplayRequested): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.gate !== "") {
+      obj.gate = message.gate;
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.sinceMicros !== 0) {
+      obj.sinceMicros = Math.round(message.sinceMicros);
+    }
+    if (message.minimumRows !== 0) {
+      obj.minimumRows = Math.round(message.minimumRows);
+    }
+    if (message.metric !== "") {
+      obj.metric = message.metric;
+    }
+    if (message.bound !== "") {
+      obj.bound = message.bound;
+    }
+    if (message.deadlineMicros !== 0) {
+      obj.deadlineMicros = Math.round(message.deadlineMicros);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayRequested>): ReplayRequested {
+    return ReplayRequested.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayRequested>): ReplayRequested {
+    const message = createBaseReplayRequested();
+    message.model = object.model ?? "";
+    message.version = object.version ?? 0;
+    message.gate = object.gate ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.sinceMicros = object.sinceMicros ?? 0;
+    message.minimumRows = object.minimumRows ?? 0;
+    message.metric = object.metric ?? "";
+    message.bound = object.bound ?? "";
+    message.deadlineMicros = object.deadlineMicros ?? 0;
     return message;
   },
 };

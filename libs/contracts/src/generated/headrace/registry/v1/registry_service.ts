@@ -77,7 +77,7 @@ export interface ListVersionsRequest {
 export interface ModelVersion {
   model: string;
   version: number;
-  /** registered, validated, refused, waived. */
+  /** registered (a gate waits for its replay), validated, refused, waived. */
   state: string;
   aliases: string[];
   runId: string;
@@ -2976,7 +2976,7 @@ export const RegistryServiceService = {
     responseDeserialize: (value: Buffer): ListVersionsResponse => ListVersionsResponse.decode(value),
   },
   /**
-   * Lets a version through gates that it failed. Role approver. Needs a reason (INVALID_ARGUMENT without).
+   * Lets a version through gates that it failed, or that still wait for their replay. Role approver. Needs a reason (INVALID_ARGUMENT without).
    * FAILED_PRECONDITION when the version failed no gate.
    */
   waiveGates: {
@@ -3077,7 +3077,7 @@ export const RegistryServiceService = {
 export interface RegistryServiceServer extends UntypedServiceImplementation {
   listVersions: handleUnaryCall<ListVersionsRequest, ListVersionsResponse>;
   /**
-   * Lets a version through gates that it failed. Role approver. Needs a reason (INVALID_ARGUMENT without).
+   * Lets a version through gates that it failed, or that still wait for their replay. Role approver. Needs a reason (INVALID_ARGUMENT without).
    * FAILED_PRECONDITION when the version failed no gate.
    */
   waiveGates: handleUnaryCall<WaiveGatesRequest, WaiveGatesResponse>;
@@ -3121,7 +3121,7 @@ export interface RegistryServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListVersionsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lets a version through gates that it failed. Role approver. Needs a reason (INVALID_ARGUMENT without).
+   * Lets a version through gates that it failed, or that still wait for their replay. Role approver. Needs a reason (INVALID_ARGUMENT without).
    * FAILED_PRECONDITION when the version failed no gate.
    */
   waiveGates(

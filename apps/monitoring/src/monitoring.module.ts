@@ -12,6 +12,7 @@ import { grpcService } from '@headrace/grpc';
 import { messagingMigrations, MessagingModule, openUpstreamWriter } from '@headrace/messaging';
 import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
+import { BatchPredictions1766000000000 } from './database/migrations/1766000000000-batch-predictions';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
 import { LabelQueue1765400000000 } from './database/migrations/1765400000000-label-queue';
 import { ModelVersions1765300000000 } from './database/migrations/1765300000000-model-versions';
@@ -65,6 +66,7 @@ const migrations = [
   TimeTheLoop1765600000000,
   SketchWindows1765700000000,
   ReplayRequests1765900000000,
+  BatchPredictions1766000000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [
@@ -127,6 +129,8 @@ class MonitoringCoreModule {}
         brokers: settings.KAFKA_BROKERS.split(','),
         logger,
         replay: replaySchema !== null,
+        // A fetch of predictions in one transaction: they are written together, whatever their number.
+        tuning: { chunkSize: 1_000 },
       }),
     }),
     DefinitionStoreModule.forService({ owns: ['Monitor'], validate: faultsOf }),

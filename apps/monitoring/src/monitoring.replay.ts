@@ -12,7 +12,7 @@ export const monitoringReplay: Replayable = {
   groups: {
     [GROUP]: {
       projection: {
-        predictions: 'SELECT * FROM predictions',
+        predictions: 'SELECT * FROM served_predictions',
         labels: 'SELECT * FROM labels',
         outcomes: 'SELECT * FROM outcomes',
         stream_progress: 'SELECT * FROM stream_progress',

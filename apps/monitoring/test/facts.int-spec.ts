@@ -1,17 +1,15 @@
 // What the tables keep of predictions and labels, statement by statement.
 import { saveLabels, type LabelRow } from '../src/database/labels.repository';
 import { joinLabels, joinPredictions, readLabelsOf, readPairs } from '../src/database/outcomes.repository';
-import {
-  findPredictionRef,
-  insertPredictions,
-  readScoredPredictions,
-  type ServedEvent,
-} from '../src/database/predictions.repository';
+import type { ServedEvent } from '../src/database/prediction-batches';
+import { findPredictionRef, insertPredictions } from '../src/database/predictions.repository';
 import { advanceWatermark, prune, readWatermark } from '../src/database/progress.repository';
 import { addScores, forgetRollouts, saveCheck } from '../src/database/rollout-scores.repository';
+import { lastScored } from '../src/database/scored-predictions.repository';
 import type { Queries } from '../src/database/sql';
 import { openTables, type OpenDatabase } from './open-database';
 import { served } from './running-monitoring';
+import { scoredRows } from './windows';
 
 const judged = { endpoint: 'e', source: 's#1' };
 
@@ -30,6 +28,9 @@ function label(overrides: Partial<LabelRow> = {}): LabelRow {
   };
 }
 
+const insert = async (queries: Queries, events: readonly ServedEvent[]): Promise<string[]> =>
+  (await insertPredictions(queries, events)).map(({ data }) => data.predictionId);
+
 const dataOf = (events: readonly ServedEvent[]): ServedEvent['data'][] => events.map(({ data }) => data);
 
 describe('the facts in the tables', () => {
@@ -43,15 +44,26 @@ describe('the facts in the tables', () => {
   afterEach(() => database.close());
 
   it('keeps a prediction once, with missing features as NaN and its place on the log', async () => {
+    const traceparent = '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01';
     const event = served({ predictionId: 'p1', featureNames: ['a', 'b'], featureValues: [1.5, Number.NaN] });
-    const without = served({ predictionId: 'p2', asOfMicros: 101 });
-    expect(await insertPredictions(queries, [event, event, without])).toEqual(new Set(['p1', 'p2']));
-    expect(await insertPredictions(queries, [event])).toEqual(new Set());
-    expect(await readScoredPredictions(queries, 'e', 1, 0, 1_000)).toEqual([
-      { predictionId: 'p1', names: ['a', 'b'], features: Float64Array.of(1.5, Number.NaN), score: 0.25 },
-      { predictionId: 'p2', names: [], features: new Float64Array(0), score: 0.25 },
+    const without = { ...served({ predictionId: 'p2', asOfMicros: 101 }), correlationId: 'p2', traceparent, offset: 9 };
+    expect(await insert(queries, [event, event, without])).toEqual(['p1', 'p2']);
+    expect(await insert(queries, [event])).toEqual([]);
+    expect(await scoredRows(queries, 'e', 1, 0, 1_000)).toEqual([
+      { names: ['a', 'b'], features: Float64Array.of(1.5, Number.NaN), score: 0.25 },
+      { names: [], features: new Float64Array(0), score: 0.25 },
     ]);
-    expect((await findPredictionRef(queries, 'p1'))?.ref).toMatchObject({ id: 'p1', partition: 2, offset: 7 });
+    expect(await lastScored(queries, { endpoint: 'e', version: 1, fromMicros: 0, toMicros: 1_000 })).toBe('p2');
+    expect(await lastScored(queries, { endpoint: 'e', version: 1, fromMicros: 0, toMicros: 101 })).toBe('p1');
+    expect(await findPredictionRef(queries, 'p1')).toEqual({
+      ref: expect.objectContaining({ id: 'p1', partition: 2, offset: 7, causationId: 'deployment' }) as unknown,
+      cause: { eventId: 'p1', correlationId: 'loop' },
+      publishedMicros: 1_000,
+    });
+    expect(await findPredictionRef(queries, 'p2')).toMatchObject({
+      ref: { id: 'p2', partition: 2, offset: 9 },
+      cause: { eventId: 'p2', correlationId: 'p2', traceparent },
+    });
   });
 
   it('counts a retry once, also when another gateway answered it by another version', async () => {
@@ -60,10 +72,37 @@ describe('the facts in the tables', () => {
       ...served({ predictionId: 'p1', version: 2, output: 0.75 }),
       producer: { shard: 'other', sequence: 9 },
     };
-    expect(await insertPredictions(queries, [first])).toEqual(new Set(['p1']));
-    expect(await insertPredictions(queries, [retry])).toEqual(new Set());
-    expect(await readScoredPredictions(queries, 'e', 1, 0, 1_000)).toMatchObject([{ predictionId: 'p1', score: 0.25 }]);
-    expect(await readScoredPredictions(queries, 'e', 2, 0, 1_000)).toEqual([]);
+    const [before, behind] = ['p0', 'p3'].map((predictionId) =>
+      served({
+        predictionId,
+        version: 2,
+        output: 0.5,
+        featureNames: ['a'],
+        featureValues: [predictionId === 'p0' ? 10 : 13],
+      }),
+    );
+    expect(await insert(queries, [first])).toEqual(['p1']);
+    // What is new in its batch is kept, and once.
+    expect(
+      await insert(
+        queries,
+        [before, retry, behind].flatMap((event) => event ?? []),
+      ),
+    ).toEqual(['p0', 'p3']);
+    expect(await scoredRows(queries, 'e', 1, 0, 1_000)).toMatchObject([{ score: 0.25 }]);
+    const scored = await scoredRows(queries, 'e', 2, 0, 1_000);
+    expect(scored.map(({ features }) => features[0])).toEqual([10, 13]);
+    const rows = await queries.query('SELECT prediction_id AS id, features FROM served_predictions ORDER BY 1');
+    const float8 = (value: number): Buffer => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeDoubleBE(value);
+      return bytes;
+    };
+    expect(rows).toEqual([
+      { id: 'p0', features: float8(10) },
+      { id: 'p1', features: Buffer.alloc(0) },
+      { id: 'p3', features: float8(13) },
+    ]);
   });
 
   it('counts what a version scored beside the answer, and no fallback', async () => {
@@ -72,9 +111,25 @@ describe('the facts in the tables', () => {
       served({ predictionId: 'p2', version: 2 }),
       served({ predictionId: 'p3', version: 1, fallback: true }),
     ]);
-    const scored = await readScoredPredictions(queries, 'e', 1, 0, 1_000);
-    expect(scored.map(({ predictionId, score }) => [predictionId, score])).toEqual([['p1', 0.4]]);
+    expect(await scoredRows(queries, 'e', 1, 0, 1_000)).toMatchObject([{ score: 0.4 }]);
+    expect((await scoredRows(queries, 'e', 2, 0, 1_000)).map(({ score }) => score)).toEqual([0.9, 0.25]);
+    expect(await lastScored(queries, { endpoint: 'e', version: 1, fromMicros: 0, toMicros: 1_000 })).toBe('p1');
   });
+
+  it('reads a window from many batches, and only what lies in it', async () => {
+    const asOf = Array.from({ length: 200 }, (_, index) => (index * 37) % 200);
+    for (const [index, asOfMicros] of asOf.entries()) {
+      const features = { featureNames: ['a'], featureValues: [asOfMicros] };
+      await insertPredictions(queries, [
+        served({ predictionId: `p${index}`, asOfMicros, ...features }),
+        served({ predictionId: `q${index}`, asOfMicros: asOfMicros + 200, ...features }),
+        served({ predictionId: `r${index}`, asOfMicros, endpoint: 'other' }),
+      ]);
+    }
+    const scored = await scoredRows(queries, 'e', 1, 50, 150);
+    const values = scored.map(({ features }) => features[0] ?? -1).sort((a, b) => a - b);
+    expect(values).toEqual(Array.from({ length: 100 }, (_, index) => index + 50));
+  }, 30_000);
 
   it('replaces a label by a correction that became known later, and joins the prediction anew', async () => {
     await insertPredictions(queries, [served({ predictionId: 'p1', joinKey: 'k1' })]);
@@ -159,9 +214,11 @@ describe('the facts in the tables', () => {
     expect(await prune(queries, judged, 500, 1)).toBe(false);
     const [left] = await queries.query(
       `SELECT (SELECT count(*)::int FROM predictions) AS predictions, (SELECT count(*)::int FROM labels) AS labels,
-          (SELECT count(*)::int FROM outcomes) AS outcomes`,
+          (SELECT count(*)::int FROM outcomes) AS outcomes, (SELECT count(*)::int FROM prediction_batches) AS batches`,
     );
-    expect(left).toEqual({ predictions: 1, labels: 1, outcomes: 1 });
+    expect(left).toEqual({ predictions: 1, labels: 1, outcomes: 1, batches: 1 });
+    expect(await prune(queries, judged, 1_000, 9)).toBe(false);
+    expect(await queries.query('SELECT 1 FROM prediction_batches')).toEqual([]);
   });
 
   it('forgets rollouts that ended long ago, with what was said about them, and keeps those in progress', async () => {

@@ -7,7 +7,7 @@ import { ArtifactStore } from '@headrace/artifacts';
 import { events, topics, type EventDefinition } from '@headrace/contracts';
 import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
 import { DefinitionPhase } from '@headrace/contracts/proto/definitions/v1/definitions_events';
-import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
+import { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import { VersionRole, type Rollout } from '@headrace/contracts/proto/registry/v1/registry_events';
 import { doubleValue, kinds, versionOf, type Definition, type Kind } from '@headrace/definitions';
 import {
@@ -31,6 +31,8 @@ import {
 } from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
 import { Global, Module, type INestApplication } from '@nestjs/common';
+import type { ServedPrediction } from '../src/domain/served-prediction';
+import { readServedPrediction } from '../src/events-in/read-served-prediction';
 import { MonitoringGrpc } from '../src/grpc-in/monitoring.service';
 import { monitoringConfig } from '../src/monitoring.config';
 import { MonitoringModule } from '../src/monitoring.module';
@@ -81,9 +83,9 @@ function prediction(overrides: Partial<PredictionServed>): PredictionServed {
   };
 }
 
-/** It as an event on the log. */
-export function served(overrides: Partial<PredictionServed>): ReceivedEvent<PredictionServed> {
-  const data = prediction(overrides);
+/** It as an event that the service has read from the log. */
+export function served(overrides: Partial<PredictionServed>): ReceivedEvent<ServedPrediction> {
+  const data = readServedPrediction(Buffer.from(PredictionServed.encode(prediction(overrides)).finish()));
   return {
     eventId: data.predictionId,
     correlationId: 'loop',

@@ -75,6 +75,21 @@ class HeaderFault extends Error {
   }
 }
 
+/** Of each header its value in the event before: producer, type and version seldom change from one to the next. */
+const lastTexts = new Map<string, { readonly bytes: Buffer; readonly text: string }>();
+/** More is not worth comparing. */
+const LONGEST_KEPT = 64;
+
+/** Only for headers whose values stay the same for long. */
+function same(headers: RawRecord['headers'], name: string): string {
+  const value = headers[name];
+  const last = lastTexts.get(name);
+  if (value !== undefined && last?.bytes.equals(value)) return last.text;
+  const text = required(headers, name);
+  if (value !== undefined && value.length <= LONGEST_KEPT) lastTexts.set(name, { bytes: Buffer.from(value), text });
+  return text;
+}
+
 function optional(headers: RawRecord['headers'], name: string): string | undefined {
   const value = headers[name];
   if (value === undefined) return undefined;
@@ -96,17 +111,20 @@ export function typeOf(record: RawRecord): string | undefined {
   return record.headers['ce_type']?.toString('utf8');
 }
 
-/** Strict: the first fault decides, and names its header. */
-export function decode(record: RawRecord): Decoded {
-  const type = typeOf(record);
+export type DefinitionOf = (type: string) => EventDefinition<unknown> | undefined;
+
+const inCatalogue: DefinitionOf = (type) => eventsByType.get(type);
+
+/** Strict: the first fault decides, and names its header. `definitionOf`: who reads it says what of it is read. */
+export function decode(record: RawRecord, definitionOf: DefinitionOf = inCatalogue): Decoded {
   try {
     const { headers } = record;
-    const specVersion = required(headers, 'ce_specversion');
+    const specVersion = same(headers, 'ce_specversion');
     if (specVersion !== '1.0') throw new HeaderFault('ce_specversion', `expected 1.0, got ${specVersion}`);
-    const known = required(headers, 'ce_type');
-    const definition = eventsByType.get(known);
+    const known = same(headers, 'ce_type');
+    const definition = definitionOf(known) ?? inCatalogue(known);
     if (!definition) return { kind: 'unknown-type', type: known };
-    const contentType = required(headers, 'content-type');
+    const contentType = same(headers, 'content-type');
     if (contentType !== CONTENT_TYPE)
       throw new HeaderFault('content-type', `expected ${CONTENT_TYPE}, got ${contentType}`);
     const time = required(headers, 'ce_time');
@@ -123,14 +141,14 @@ export function decode(record: RawRecord): Decoded {
       definition,
       event: {
         eventId: required(headers, 'ce_id'),
-        source: required(headers, 'ce_source'),
+        source: same(headers, 'ce_source'),
         type: known,
         timeMicros,
         subject: optional(headers, 'ce_subject') ?? key,
         correlationId: required(headers, 'ce_correlationid'),
         causationId: optional(headers, 'ce_causationid') ?? '',
         ...(isTraceparent(traceparent) ? { traceparent } : {}),
-        producer: { shard: required(headers, PRODUCER_SHARD), sequence },
+        producer: { shard: same(headers, PRODUCER_SHARD), sequence },
         topic: record.topic,
         partition: record.partition,
         offset: record.offset,
@@ -140,6 +158,7 @@ export function decode(record: RawRecord): Decoded {
     };
   } catch (error) {
     const code = error instanceof HeaderFault ? 'invalid_header' : 'invalid_data';
+    const type = typeOf(record);
     return { kind: 'undecodable', code, message: error instanceof Error ? error.message : String(error), type };
   }
 }

@@ -26,7 +26,11 @@ export type HandlerDecorator<Base> = <H extends Base>(
   descriptor: TypedPropertyDescriptor<H>,
 ) => TypedPropertyDescriptor<H>;
 
-/** One event a call. What the handler wrote is undone unless it answers done (or nothing). */
+/**
+ * One event a call. The data is what the codec of the definition makes of it: a handler that needs a part of large messages
+ * gives the catalogue's definition with a codec that reads that part.
+ * What the handler wrote is undone unless it answers done (or nothing).
+ */
 export function OnEvent<T>(definition: EventDefinition<T>, options: HandlerOptions): HandlerDecorator<EventHandler<T>> {
   return bind<EventHandler<T>>({ kind: 'event', definition: erase(definition), options });
 }

@@ -30,7 +30,7 @@ export type Handled = Extract<Item, { route: Route; kind: 'event' | 'record' }>;
 export function classify(record: RawRecord, routes: GroupRoutes): Item {
   if (record.topic === routes.redriveTopic) return classifyRedrive(record);
   if (routes.records && routes.isForeign(record.topic)) return { kind: 'record', record, route: routes.records };
-  const decoded = decode(record);
+  const decoded = decode(record, routes.definitionOf);
   if (decoded.kind === 'event') {
     const route = routes.routeOf(decoded.event.type);
     return route ? { kind: 'event', record, route, event: decoded.event } : { kind: 'skip', record };

@@ -49,7 +49,7 @@ export class RecordWriter {
 
 export class RecordReader {
   constructor(
-    private readonly source: Buffer,
+    readonly source: Buffer,
     public at: number,
   ) {}
 

@@ -3,7 +3,7 @@ const PATTERN = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d
 
 /** Events come by the thousand within a second: its text, and the number of a text, are kept for the next one. */
 let formatted = { seconds: Number.NaN, text: '' };
-let parsed = { text: '', seconds: Number.NaN };
+let parsed = { text: '', second: '', seconds: Number.NaN };
 
 export function formatMicros(micros: number): string {
   const seconds = Math.floor(micros / 1_000_000);
@@ -16,11 +16,33 @@ export function formatMicros(micros: number): string {
 
 /** Undefined when the text is no RFC 3339 time. Digits beyond microseconds are cut. */
 export function parseMicros(given: string): number | undefined {
+  return microsOfSameSecond(given) ?? microsOf(given);
+}
+
+const OUR_LENGTH = '2026-01-01T00:00:00.000000Z'.length;
+const DOT_AT = 19;
+
+/** Of a text as formatMicros makes it, in the second that was read last; undefined: it must be looked at. */
+function microsOfSameSecond(given: string): number | undefined {
+  if (given.length !== OUR_LENGTH || given[OUR_LENGTH - 1] !== 'Z' || given[DOT_AT] !== '.') return undefined;
+  if (Number.isNaN(parsed.seconds) || !parsed.text.endsWith('Z') || !given.startsWith(parsed.second)) {
+    return undefined;
+  }
+  let fraction = 0;
+  for (let at = DOT_AT + 1; at < OUR_LENGTH - 1; at += 1) {
+    const digit = given.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    fraction = fraction * 10 + digit;
+  }
+  return parsed.seconds * 1_000_000 + fraction;
+}
+
+function microsOf(given: string): number | undefined {
   const match = PATTERN.exec(given);
   if (!match) return undefined;
   const [, whole = '', digits = '', zone = 'Z'] = match;
   const text = `${whole}${zone}`;
-  if (parsed.text !== text) parsed = { text, seconds: Date.parse(text) / 1000 };
+  if (parsed.text !== text) parsed = { text, second: whole, seconds: Date.parse(text) / 1000 };
   const { seconds } = parsed;
   if (Number.isNaN(seconds)) return undefined;
   return seconds * 1_000_000 + Number(digits.slice(0, 6).padEnd(6, '0'));

@@ -64,6 +64,9 @@ export class GroupRoutes {
     this.declared = unknownTypes;
   }
 
+  /** As its handler names it: its codec may read a part of the message only. */
+  readonly definitionOf = (type: string): EventDefinition<unknown> | undefined => this.definitions.get(type);
+
   routeOf(type: string): Route | undefined {
     return this.byType.get(type);
   }

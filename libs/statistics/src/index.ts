@@ -66,11 +66,13 @@ export { PageHinkley, type PageHinkleyOptions, type PageHinkleyState } from './s
 export { CategorySketch, type CategorySketchState } from './sketches/category-counts';
 export { FixedHistogram, type FixedHistogramState } from './sketches/fixed-histogram';
 export { mergeMoments, momentsOf, NO_VALUES, type MomentsState } from './sketches/moments-sketch';
+export { PointCounts, type PointCountsState } from './sketches/point-counts';
 export { QuantileSketch, type QuantileSketchState } from './sketches/quantile-sketch';
+export { RowSample } from './sketches/row-sample';
 export { andersonDarling } from './tests/anderson-darling';
 export { benjaminiHochberg } from './tests/benjamini-hochberg';
 export { contingencyTest, goodnessOfFit, type ContingencyResult, type Divergence } from './tests/contingency';
-export { ks, ksTest } from './tests/ks';
+export { ks, ksTest, ksTestOf } from './tests/ks';
 export { mannWhitney } from './tests/mann-whitney';
 export { proportionsTest } from './tests/proportions';
 export type { TestResult } from './tests/result';

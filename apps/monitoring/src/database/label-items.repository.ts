@@ -1,5 +1,6 @@
 // The queue of predictions that people are asked about. Bounded for each monitor and reason.
 import type { LabelCandidate, LabelChoice, LabelReason } from '../domain/label-choice';
+import { float8sOf } from './float8s';
 import type { Judged } from './outcomes.repository';
 import type { Queries } from './sql';
 
@@ -21,16 +22,25 @@ export async function readCandidates(queries: Queries, judged: Judged, withinMic
   );
   const newestMicros = newest?.newest ?? undefined;
   if (newestMicros === undefined) return { newestMicros, rows: [] };
-  const rows = await queries.query<LabelCandidate>(
-    `SELECT p.prediction_id AS "predictionId", l.names, p.features, p.output
-       FROM predictions p JOIN feature_layouts l ON l.layout = p.layout
+  const rows = await queries.query<Stored<LabelCandidate>>(
+    `SELECT p.prediction_id AS "predictionId", p.names, p.features, p.output
+       FROM served_predictions p
       WHERE p.endpoint = $1 AND p.as_of > $2 AND NOT p.fallback
         AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.source = $3 AND o.prediction_id = p.prediction_id)
         AND NOT EXISTS (SELECT 1 FROM label_items i WHERE i.prediction_id = p.prediction_id)
       ORDER BY p.as_of DESC LIMIT $4`,
     [judged.endpoint, newestMicros - withinMicros, judged.source, MOST_CANDIDATES],
   );
-  return { newestMicros, rows };
+  return { newestMicros, rows: rows.map(withFeatures) };
+}
+
+/** A row whose features are bytes. */
+type Stored<T extends { readonly features: unknown }> = Omit<T, 'features'> & { readonly features: Buffer };
+
+function withFeatures<T extends { readonly features: Buffer }>(
+  row: T,
+): Omit<T, 'features'> & { features: Float64Array } {
+  return { ...row, features: float8sOf(row.features) };
 }
 
 /** Nobody is asked any more about what is too old, or what a label came for by itself. What somebody has leased stays. */
@@ -107,11 +117,11 @@ export interface LeasedItem {
   readonly version: number;
   readonly output: number;
   readonly names: readonly string[];
-  readonly features: readonly number[];
+  readonly features: readonly number[] | Float64Array;
 }
 
 const ITEM = `i.prediction_id AS "predictionId", i.reason, i.priority, i.lease, i.leased_until AS "leasedUntil", p.endpoint,
-  p.join_key AS "joinKey", p.as_of::float8 AS "asOfMicros", p.version::float8 AS version, p.output, l.names, p.features`;
+  p.join_key AS "joinKey", p.as_of::float8 AS "asOfMicros", p.version::float8 AS version, p.output, p.names, p.features`;
 
 /** The best of a reason that nobody has, for `seconds`. Two who ask at once get different ones. */
 export async function leaseItem(
@@ -121,7 +131,7 @@ export async function leaseItem(
   by: string,
   seconds: number,
 ): Promise<LeasedItem | undefined> {
-  const [item] = await queries.query<LeasedItem>(
+  const [item] = await queries.query<Stored<LeasedItem>>(
     `WITH chosen AS (
        SELECT prediction_id FROM label_items
         WHERE monitor = $1 AND reason = $2 AND answered_at IS NULL AND (leased_until IS NULL OR leased_until < now())
@@ -129,11 +139,10 @@ export async function leaseItem(
      i AS (
        UPDATE label_items SET lease = gen_random_uuid(), leased_by = $3, leased_until = now() + make_interval(secs => $4)
         WHERE prediction_id = (SELECT prediction_id FROM chosen) RETURNING *)
-     SELECT ${ITEM} FROM i JOIN predictions p ON p.prediction_id = i.prediction_id
-       JOIN feature_layouts l ON l.layout = p.layout`,
+     SELECT ${ITEM} FROM i JOIN served_predictions p ON p.prediction_id = i.prediction_id`,
     [monitor, reason, by, seconds],
   );
-  return item;
+  return item && withFeatures(item);
 }
 
 export interface HeldItem {

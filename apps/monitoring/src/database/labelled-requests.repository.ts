@@ -1,4 +1,5 @@
 // Past requests with their labels and the features that were served: what another version can be asked about.
+import { float8sOf } from './float8s';
 import type { Judged } from './outcomes.repository';
 import type { Queries } from './sql';
 
@@ -17,7 +18,7 @@ export interface LabelledRequest {
   /** What was answered. */
   readonly output: number;
   readonly layout: string;
-  readonly features: readonly number[];
+  readonly features: Float64Array;
   readonly partition: number;
   readonly offset: number;
 }
@@ -40,21 +41,22 @@ export async function countLabelled(
 }
 
 /** By rising (as-of time, id), behind `after`. */
-export function readLabelled(
+export async function readLabelled(
   queries: Queries,
   range: RequestRange,
   after: { readonly asOfMicros: number; readonly predictionId: string },
   limit: number,
 ): Promise<LabelledRequest[]> {
-  return queries.query<LabelledRequest>(
+  const rows = await queries.query<Omit<LabelledRequest, 'features'> & { readonly features: Buffer }>(
     `SELECT o.prediction_id AS "predictionId", o.as_of::float8 AS "asOfMicros", o.label,
         o.label_event_time::float8 AS "labelEventTimeMicros", o.output, p.layout, p.features,
         p.log_partition AS partition, p.log_offset::float8 AS "offset"
-       FROM outcomes o JOIN predictions p ON p.prediction_id = o.prediction_id
+       FROM outcomes o JOIN served_predictions p ON p.prediction_id = o.prediction_id
       WHERE ${IN_RANGE} AND (o.as_of, o.prediction_id) > ($5, $6)
       ORDER BY o.as_of, o.prediction_id LIMIT $7`,
     [...parametersOf(range), after.asOfMicros, after.predictionId, limit],
   );
+  return rows.map((row) => ({ ...row, features: float8sOf(row.features) }));
 }
 
 export async function layoutNames(queries: Queries, layout: string): Promise<readonly string[]> {

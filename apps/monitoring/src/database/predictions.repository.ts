@@ -1,28 +1,23 @@
-import { createHash } from 'node:crypto';
 import { events, topics } from '@headrace/contracts';
 import type { EventRef } from '@headrace/contracts/proto/common/v1/common';
-import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
+import { byteaArray, float8Array, int4Array, int8Array, textArray, type Cause } from '@headrace/messaging';
 import {
-  boolArray,
-  float8Array,
-  int4Array,
-  int8Array,
-  textArray,
-  toFloat8s,
-  type Cause,
-  type ReceivedEvent,
-} from '@headrace/messaging';
+  asOfBytes,
+  batchesOf,
+  featureBytes,
+  scoreBytes,
+  type PredictionBatch,
+  type ServedEvent,
+} from './prediction-batches';
 import type { Queries } from './sql';
 
-export type ServedEvent = ReceivedEvent<PredictionServed>;
-
 /** Nearly always known already, so looked up first: an insert would wait for other transactions that try the same. */
-async function saveLayouts(queries: Queries, layouts: ReadonlyMap<string, readonly string[]>): Promise<void> {
+async function saveLayouts(queries: Queries, batches: readonly PredictionBatch[]): Promise<void> {
+  const names = new Map(batches.map(({ layout }) => [layout.id, layout.names]));
   const known = await queries.query<{ layout: string }>(
     'SELECT layout FROM feature_layouts WHERE layout = ANY($1::text[])',
-    [[...layouts.keys()]],
+    [[...names.keys()]],
   );
-  const names = new Map(layouts);
   for (const { layout } of known) names.delete(layout);
   for (const layout of [...names.keys()].sort()) {
     await queries.query('INSERT INTO feature_layouts (layout, names) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
@@ -32,69 +27,126 @@ async function saveLayouts(queries: Queries, layouts: ReadonlyMap<string, readon
   }
 }
 
-/** Writes those that are new and returns their ids. */
-export async function insertPredictions(queries: Queries, served: readonly ServedEvent[]): Promise<Set<string>> {
-  const layouts = new Map<string, readonly string[]>();
-  const hashes = new Map<string, string>();
-  const layoutOf = (names: readonly string[]): string => {
-    const joined = names.join('\n');
-    let layout = hashes.get(joined);
-    if (layout === undefined) {
-      layout = createHash('sha256').update(joined).digest('hex').slice(0, 16);
-      hashes.set(joined, layout);
-      layouts.set(layout, names);
-    }
-    return layout;
-  };
-  const rowLayouts = served.map((event) => layoutOf(event.data.featureNames));
-  await saveLayouts(queries, layouts);
-  const column = <V>(of: (event: ServedEvent) => V): V[] => served.map(of);
-  const features = slicesOf(column(({ data }) => data.featureValues));
-  const shadows = slicesOf(column(({ data }) => data.shadowScores));
-  const rows = await queries.query<{ prediction_id: string }>(
-    `INSERT INTO predictions (prediction_id, endpoint, model, version, assignment, join_key, as_of, layout, features,
-        output, shadow_versions, shadow_outputs, rollout_id, fallback, log_partition, log_offset, published,
-        causation_id, correlation_id, traceparent)
-     SELECT prediction_id, endpoint, model, version, assignment, join_key, as_of, layout,
-        ($18::double precision[])[features_from:features_to], output, ($19::bigint[])[shadows_from:shadows_to],
-        ($20::double precision[])[shadows_from:shadows_to], rollout_id, fallback, log_partition, log_offset, published,
-        causation_id, correlation_id, traceparent
-       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-          $9::double precision[], $10::text[], $11::boolean[], $12::int[], $13::bigint[], $14::bigint[], $15::text[],
-          $16::text[], $17::text[], $21::int[], $22::int[], $23::int[], $24::int[])
-         AS served (prediction_id, endpoint, model, version, assignment, join_key, as_of, layout, output, rollout_id,
-          fallback, log_partition, log_offset, published, causation_id, correlation_id, traceparent, features_from,
-          features_to, shadows_from, shadows_to)
-     ON CONFLICT (prediction_id) DO NOTHING
-     RETURNING prediction_id`,
+/** Writes those that are new, and returns them in their order. */
+export async function insertPredictions(queries: Queries, served: readonly ServedEvent[]): Promise<ServedEvent[]> {
+  const ids = new Set<string>();
+  const once = served.filter(({ data }) => ids.size < ids.add(data.predictionId).size);
+  if (once.length === 0) return [];
+  const batches = batchesOf(once);
+  await saveLayouts(queries, batches);
+  const { numbers, written } = await writeBatches(queries, batches);
+  if (written === once.length) return once;
+  // Some were here before: a batch holds new ones alone, or windows would count the others twice.
+  const taken = await queries.query<{ id: string }>(
+    `WITH gone AS (DELETE FROM prediction_batches WHERE batch = ANY($1::bigint[])),
+     taken AS (
+       DELETE FROM predictions WHERE prediction_id = ANY($2::text[]) AND batch = ANY($1::bigint[])
+       RETURNING prediction_id AS id)
+     SELECT id FROM taken`,
+    [numbers, textArray(once.map(({ data }) => data.predictionId))],
+  );
+  const isNew = new Set(taken.map(({ id }) => id));
+  const fresh = once.filter(({ data }) => isNew.has(data.predictionId));
+  if (fresh.length > 0) await writeBatches(queries, batchesOf(fresh));
+  return fresh;
+}
+
+/** Batches with all of their rows; of the rows those that are not there yet. */
+async function writeBatches(
+  queries: Queries,
+  batches: readonly PredictionBatch[],
+): Promise<{ readonly numbers: readonly string[]; readonly written: number }> {
+  const of = <V>(value: (batch: PredictionBatch) => V): V[] => batches.map(value);
+  const each = <V>(value: (event: ServedEvent) => V): V[] => batches.flatMap((batch) => batch.events.map(value));
+  const times = of(({ events: all }) => all.map(({ data }) => data.asOfMicros));
+  const versions = slicesOf(of((batch) => batch.versions));
+  const causations = slicesOf(of(({ events: all }) => shared(all.map((event) => event.causationId))));
+  const correlations = slicesOf(
+    of(({ events: all }) =>
+      shared(all.map(({ correlationId, data }) => (correlationId === data.predictionId ? null : correlationId))),
+    ),
+  );
+  const traces = slicesOf(of(({ events: all }) => shared(all.map((event) => event.traceparent ?? null))));
+  const shadows = slicesOf(each(({ data }) => data.shadowScores));
+  const [found] = await queries.query<{ numbers: string[]; written: number }>(
+    `WITH numbers AS MATERIALIZED (
+       SELECT array_agg(nextval('prediction_batch_numbers')) AS of FROM unnest($1::text[])
+     ), batches AS MATERIALIZED (
+       SELECT numbers.of[nth] AS batch, given.*
+         FROM numbers, unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::int[], $7::bigint[],
+            $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[], $13::int[], $14::int[], $16::int[], $17::int[],
+            $19::int[], $20::int[], $22::int[], $23::int[]) WITH ORDINALITY
+            AS given (endpoint, model, rollout_id, fallback, layout, log_partition, from_as_of, to_as_of, as_of, scores,
+              features, versions_from, versions_to, causations_from, causations_to, correlations_from, correlations_to,
+              traces_from, traces_to, nth)
+     ), kept AS (
+       INSERT INTO prediction_batches (batch, from_as_of, to_as_of, log_partition, endpoint, layout, versions, as_of, scores,
+          features, causation_ids, correlation_ids, traceparents)
+       SELECT batch, from_as_of, to_as_of, log_partition, endpoint, layout,
+          ($12::bigint[])[versions_from:versions_to], as_of, scores, features,
+          ($15::text[])[causations_from:causations_to], ($18::text[])[correlations_from:correlations_to],
+          ($21::text[])[traces_from:traces_to]
+         FROM batches
+     ), written AS (
+       INSERT INTO predictions (as_of, version, output, log_offset, published, batch, place, fallback, prediction_id,
+          endpoint, model, join_key, rollout_id, shadow_versions, shadow_outputs)
+       SELECT served.as_of, version, output, log_offset, published, batch, place, fallback, prediction_id, endpoint, model,
+          join_key, rollout_id, ($33::bigint[])[shadows_from:shadows_to],
+          ($34::double precision[])[shadows_from:shadows_to]
+         FROM unnest($24::text[], $25::text[], $26::bigint[], $27::bigint[], $28::double precision[], $29::bigint[],
+            $30::bigint[], $31::int[], $32::int[], $35::int[], $36::int[])
+            AS served (prediction_id, join_key, as_of, version, output, log_offset, published, nth, place, shadows_from,
+              shadows_to)
+         JOIN batches USING (nth)
+       ON CONFLICT (prediction_id) DO NOTHING
+       RETURNING 1
+     )
+     SELECT numbers.of::text[] AS numbers, (SELECT count(*)::int FROM written) AS written FROM numbers`,
     [
-      textArray(column(({ data }) => data.predictionId)),
-      textArray(column(({ data }) => data.endpoint)),
-      textArray(column(({ data }) => data.model)),
-      int8Array(column(({ data }) => data.version)),
-      textArray(column(({ data }) => data.assignment)),
-      textArray(column(({ data }) => data.joinKey)),
-      int8Array(column(({ data }) => data.asOfMicros)),
-      textArray(rowLayouts),
-      float8Array(column(({ data }) => data.output)),
-      textArray(column(({ data }) => data.rolloutId)),
-      boolArray(column(({ data }) => data.fallback)),
-      int4Array(column((event) => event.partition)),
-      int8Array(column((event) => event.offset)),
-      int8Array(column((event) => event.timeMicros)),
-      textArray(column((event) => event.causationId)),
-      textArray(column((event) => event.correlationId)),
-      textArray(column((event) => event.traceparent ?? null)),
-      float8Array(features.all),
+      textArray(of((batch) => batch.endpoint)),
+      textArray(of((batch) => batch.model)),
+      textArray(of((batch) => batch.rolloutId)),
+      of((batch) => batch.fallback),
+      textArray(of((batch) => batch.layout.id)),
+      int4Array(of((batch) => batch.partition)),
+      int8Array(times.map((of) => of.reduce((least, time) => Math.min(least, time), Infinity))),
+      int8Array(times.map((of) => of.reduce((most, time) => Math.max(most, time), -Infinity))),
+      byteaArray(of(asOfBytes)),
+      byteaArray(of(scoreBytes)),
+      byteaArray(of(featureBytes)),
+      int8Array(versions.all),
+      int4Array(versions.from),
+      int4Array(versions.to),
+      textArray(causations.all),
+      int4Array(causations.from),
+      int4Array(causations.to),
+      textArray(correlations.all),
+      int4Array(correlations.from),
+      int4Array(correlations.to),
+      textArray(traces.all),
+      int4Array(traces.from),
+      int4Array(traces.to),
+      textArray(each(({ data }) => data.predictionId)),
+      textArray(each(({ data }) => data.joinKey)),
+      int8Array(times.flat()),
+      int8Array(each(({ data }) => data.version)),
+      float8Array(each(({ data }) => data.output)),
+      int8Array(each((event) => event.offset)),
+      int8Array(each((event) => event.timeMicros)),
+      int4Array(batches.flatMap((batch, index) => batch.events.map(() => index + 1))),
+      int4Array(batches.flatMap((batch) => batch.events.map((_, place) => place))),
       int8Array(shadows.all.map((score) => score.version)),
       float8Array(shadows.all.map((score) => score.output)),
-      int4Array(features.from),
-      int4Array(features.to),
       int4Array(shadows.from),
       int4Array(shadows.to),
     ],
   );
-  return new Set(rows.map((row) => row.prediction_id));
+  return found ?? { numbers: [], written: 0 };
+}
+
+/** One for all of them where all are the same. */
+function shared<T>(values: readonly T[]): readonly T[] {
+  return values.every((value) => value === values[0]) ? values.slice(0, 1) : values;
 }
 
 interface Slices<T> {
@@ -133,7 +185,7 @@ export async function findPredictionRef(queries: Queries, predictionId: string):
   }>(
     `SELECT log_partition, log_offset::float8 AS log_offset, published::float8 AS published, causation_id,
         correlation_id, traceparent
-       FROM predictions WHERE prediction_id = $1`,
+       FROM served_predictions WHERE prediction_id = $1`,
     [predictionId],
   );
   if (!row) return undefined;
@@ -161,45 +213,6 @@ export function scoreOf(parameter: string): string {
   return `CASE WHEN version = ${parameter} THEN output
     ELSE shadow_outputs[array_position(shadow_versions, ${parameter}::bigint)] END`;
 }
-
-export interface WindowPrediction {
-  readonly names: readonly string[];
-  readonly features: Float64Array;
-  readonly score: number;
-  readonly predictionId: string;
-}
-
-/** What the version scored within [from, to) of as-of time, in that order. */
-export async function readScoredPredictions(
-  queries: Queries,
-  endpoint: string,
-  version: number,
-  fromMicros: number,
-  toMicros: number,
-): Promise<WindowPrediction[]> {
-  // Numbers as the bytes that they are: as text they cost ten times as much here.
-  const rows = await queries.query<{ prediction_id: string; layout: string; features: Buffer; score: number }>(
-    `SELECT prediction_id, layout, array_send(features) AS features, score
-       FROM (SELECT prediction_id, layout, features, as_of, ${scoreOf('$2')} AS score
-               FROM predictions WHERE endpoint = $1 AND as_of >= $3 AND as_of < $4 AND NOT fallback) AS scored
-      WHERE score IS NOT NULL ORDER BY as_of, prediction_id`,
-    [endpoint, version, fromMicros, toMicros],
-  );
-  const layouts = new Map<string, readonly string[]>();
-  for (const layout of new Set(rows.map((row) => row.layout))) {
-    const [found] = await queries.query<{ names: string[] }>('SELECT names FROM feature_layouts WHERE layout = $1', [
-      layout,
-    ]);
-    layouts.set(layout, found?.names ?? []);
-  }
-  return rows.map((row) => ({
-    names: layouts.get(row.layout) ?? [],
-    features: toFloat8s(row.features),
-    score: row.score,
-    predictionId: row.prediction_id,
-  }));
-}
-
 /** The next as-of time at or after a moment. */
 export async function nextPredictionTime(
   queries: Queries,

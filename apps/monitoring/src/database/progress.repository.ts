@@ -1,6 +1,6 @@
 import { topics } from '@headrace/contracts';
 import type { PredictionPartition } from '../domain/progress';
-import type { ServedEvent } from './predictions.repository';
+import type { ServedEvent } from './prediction-batches';
 import type { Queries } from './sql';
 
 export async function advanceWatermark(
@@ -18,64 +18,72 @@ export async function advanceWatermark(
 
 /** How far predictions have come, first answers of each champion, and counts; for predictions that are new. */
 export async function countPredictions(queries: Queries, served: readonly ServedEvent[]): Promise<void> {
-  const reached = new Map<string, number>();
-  const starts = new Map<string, number>();
-  const counts = new Map<string, { predictions: number; fallbacks: number }>();
+  const reached = new Groups<{ endpoint: string; partition: number; asOf: number }>();
+  const starts = new Groups<{ endpoint: string; version: number; asOf: number }>();
+  const counts = new Groups<{ endpoint: string; predictions: number; fallbacks: number }>();
   for (const { data, partition } of served) {
-    const place = `${data.endpoint}\n${partition}`;
-    reached.set(place, Math.max(reached.get(place) ?? -Infinity, data.asOfMicros));
-    if (!data.fallback && data.assignment === 'champion') {
-      const champion = `${data.endpoint}\n${data.version}`;
-      starts.set(champion, Math.min(starts.get(champion) ?? Infinity, data.asOfMicros));
+    const { endpoint, version, asOfMicros, fallback } = data;
+    const place = reached.of(endpoint, partition, () => ({ endpoint, partition, asOf: asOfMicros }));
+    place.asOf = Math.max(place.asOf, asOfMicros);
+    if (!fallback && data.assignment === 'champion') {
+      const start = starts.of(endpoint, version, () => ({ endpoint, version, asOf: asOfMicros }));
+      start.asOf = Math.min(start.asOf, asOfMicros);
     }
-    const count = counts.get(data.endpoint) ?? { predictions: 0, fallbacks: 0 };
-    counts.set(data.endpoint, {
-      predictions: count.predictions + 1,
-      fallbacks: count.fallbacks + (data.fallback ? 1 : 0),
-    });
+    const count = counts.of(endpoint, 0, () => ({ endpoint, predictions: 0, fallbacks: 0 }));
+    count.predictions += 1;
+    if (fallback) count.fallbacks += 1;
   }
-  const split = (place: string): [string, number] => {
-    const [endpoint = '', number = ''] = place.split('\n');
-    return [endpoint, Number(number)];
-  };
   // Sorted: transactions that write the same rows take them in the same order.
-  const sorted = <V>(map: ReadonlyMap<string, V>): [string, V][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-  const places = sorted(reached);
+  const [places, champions, endpoints] = [reached.sorted(), starts.sorted(), counts.sorted()];
   await queries.query(
-    `INSERT INTO prediction_progress (endpoint, partition, max_as_of)
-     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
-     ON CONFLICT (endpoint, partition) DO UPDATE
-        SET max_as_of = greatest(prediction_progress.max_as_of, excluded.max_as_of), updated_at = clock_timestamp()`,
-    [
-      places.map(([place]) => split(place)[0]),
-      places.map(([place]) => split(place)[1]),
-      places.map(([, time]) => time),
-    ],
-  );
-  const champions = sorted(starts);
-  await queries.query(
-    `INSERT INTO champion_starts (endpoint, version, first_as_of)
-     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
-     ON CONFLICT (endpoint, version) DO UPDATE SET first_as_of = excluded.first_as_of
-      WHERE excluded.first_as_of < champion_starts.first_as_of`,
-    [
-      champions.map(([place]) => split(place)[0]),
-      champions.map(([place]) => split(place)[1]),
-      champions.map(([, time]) => time),
-    ],
-  );
-  const endpoints = sorted(counts);
-  await queries.query(
-    `INSERT INTO endpoint_counters (endpoint, predictions, fallbacks)
-     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+    `WITH progress AS (
+       INSERT INTO prediction_progress (endpoint, partition, max_as_of)
+       SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
+       ON CONFLICT (endpoint, partition) DO UPDATE
+          SET max_as_of = greatest(prediction_progress.max_as_of, excluded.max_as_of), updated_at = clock_timestamp()
+     ), starts AS (
+       INSERT INTO champion_starts (endpoint, version, first_as_of)
+       SELECT * FROM unnest($4::text[], $5::bigint[], $6::bigint[])
+       ON CONFLICT (endpoint, version) DO UPDATE SET first_as_of = excluded.first_as_of
+        WHERE excluded.first_as_of < champion_starts.first_as_of
+     )
+     INSERT INTO endpoint_counters (endpoint, predictions, fallbacks)
+     SELECT * FROM unnest($7::text[], $8::bigint[], $9::bigint[])
      ON CONFLICT (endpoint) DO UPDATE SET predictions = endpoint_counters.predictions + excluded.predictions,
         fallbacks = endpoint_counters.fallbacks + excluded.fallbacks`,
     [
-      endpoints.map(([endpoint]) => endpoint),
-      endpoints.map(([, count]) => count.predictions),
-      endpoints.map(([, count]) => count.fallbacks),
+      places.map(({ endpoint }) => endpoint),
+      places.map(({ partition }) => partition),
+      places.map(({ asOf }) => asOf),
+      champions.map(({ endpoint }) => endpoint),
+      champions.map(({ version }) => version),
+      champions.map(({ asOf }) => asOf),
+      endpoints.map(({ endpoint }) => endpoint),
+      endpoints.map(({ predictions }) => predictions),
+      endpoints.map(({ fallbacks }) => fallbacks),
     ],
   );
+}
+
+/** Something for each (endpoint, number), made when it is first asked for. */
+class Groups<V extends { readonly endpoint: string }> {
+  private readonly groups = new Map<string, Map<number, V>>();
+
+  of(endpoint: string, number: number, make: () => V): V {
+    let ofEndpoint = this.groups.get(endpoint);
+    if (!ofEndpoint) this.groups.set(endpoint, (ofEndpoint = new Map<number, V>()));
+    const known = ofEndpoint.get(number);
+    if (known) return known;
+    const made = make();
+    ofEndpoint.set(number, made);
+    return made;
+  }
+
+  sorted(): V[] {
+    return [...this.groups]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, ofEndpoint]) => [...ofEndpoint].sort(([a], [b]) => a - b).map(([, value]) => value));
+  }
 }
 
 export async function countJoined(queries: Queries, byEndpoint: ReadonlyMap<string, number>): Promise<void> {
@@ -183,5 +191,11 @@ export async function prune(
     );
     counts.push(rows[0]?.gone ?? 0);
   }
+  // A batch goes when all that lies in it has gone.
+  await queries.query(
+    `DELETE FROM prediction_batches b WHERE endpoint = $1 AND to_as_of < $2
+        AND NOT EXISTS (SELECT 1 FROM predictions p WHERE p.endpoint = $1 AND p.as_of < $2)`,
+    [judged.endpoint, beforeMicros],
+  );
   return counts.some((count) => count >= limit);
 }

@@ -1,7 +1,7 @@
 import { MICROS } from '@headrace/event-time';
 import { cases, FEATURES, wholeProfileOf, type Case } from '../../test/builders';
 import { expectedRun, falseAlarmsOf, ownDistances, thresholdFor, windowFalseAlarms } from './calibration';
-import { driftEvidence } from './evidence';
+import { driftOf } from '../../test/windows';
 
 const rule = { k: 2, n: 3 };
 const cadence = { windowMicros: MICROS.d, minimumSample: 100 };
@@ -71,9 +71,9 @@ describe('a threshold by its false alarms', () => {
       const quiet = cases({ seed: seed + 100, days: 50, perDay });
       const drifted = cases({ seed: seed + 200, days: 1, perDay, driftFromDay: 0 });
       for (let index = 0; index < 50; index += 1) {
-        if (driftEvidence(day(quiet, index, perDay), profile, rules, cadence).crossed) alarms += 1;
+        if (driftOf(day(quiet, index, perDay), profile, rules, cadence).crossed) alarms += 1;
       }
-      if (driftEvidence(rows(drifted), profile, rules, cadence).crossed) found += 1;
+      if (driftOf(rows(drifted), profile, rules, cadence).crossed) found += 1;
     }
     // 400 windows at 5 %: 20 expected; windows that share a reference are not independent.
     expect(alarms).toBeLessThanOrEqual(36);
@@ -85,7 +85,7 @@ describe('a threshold by its false alarms', () => {
     const few = wholeProfileOf(cases({ seed: 1, days: 4, perDay: 200 }));
     const window = rows(cases({ seed: 2, days: 1, perDay: 200, driftFromDay: 0 }));
     const judge = (test: object) =>
-      driftEvidence(
+      driftOf(
         window,
         few,
         { tests: [{ subject: 'prediction', statistic: 'psi', ...test }], crossings: 1, rule },
@@ -116,7 +116,7 @@ describe('false alarms of a window', () => {
   it('are not known as soon as those of one distance are not', () => {
     const profile = wholeProfileOf(cases({ seed: 1, days: 20, perDay: 200 }));
     const judge = (statistic: 'psi' | 'ks') =>
-      driftEvidence(
+      driftOf(
         rows(cases({ seed: 2, days: 1, perDay: 200 })),
         profile,
         { tests: [{ subject: 'prediction', statistic, threshold: 0.3 }], crossings: 1, rule },

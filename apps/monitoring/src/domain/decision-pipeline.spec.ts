@@ -2,7 +2,7 @@
 import { kinds, type Monitor } from '@headrace/definitions';
 import { MICROS } from '@headrace/event-time';
 import { cases, FEATURES, profileOf, type Case } from '../../test/builders';
-import { driftEvidence } from './evidence';
+import { driftOf } from '../../test/windows';
 import { stands, turnOf } from './hysteresis';
 import { performanceEvidence } from './performance-evidence';
 import { decideRetraining, type Signal } from './retraining-policy';
@@ -64,7 +64,7 @@ function watch(stream: readonly Case[], reference: readonly Case[], spec: Monito
     const labelled = labelledOn.get(day) ?? [];
     const rows = asked.map((one) => ({ names: FEATURES, features: one.features, score: one.score }));
     const judged = {
-      drift: driftEvidence(rows, profile, spec.drift, { windowMicros: MICROS.d, minimumSample: spec.minimumSample }),
+      drift: driftOf(rows, profile, spec.drift, { windowMicros: MICROS.d, minimumSample: spec.minimumSample }),
       performance: performanceEvidence(labelled, profile, spec.performance, spec.decisionThreshold),
     };
     for (const kind of ['drift', 'performance'] as const) {

@@ -1,13 +1,11 @@
 // The statistics that a drift test may name, of a window against the champion's reference profile.
 import {
   andersonDarling,
-  binCounts,
   contingencyTest,
   energyDistance,
   hellinger,
   jensenShannon,
-  ks,
-  ksTest,
+  ksTestOf,
   kullbackLeibler,
   mannWhitney,
   normedWasserstein,
@@ -17,22 +15,32 @@ import {
   withoutZeros,
 } from '@headrace/statistics';
 import type { Monitor } from '@headrace/definitions';
+import type { SubjectWindow } from './drift-window';
 import type { ReferenceDistribution } from './reference-profile';
 
 type Named = NonNullable<Monitor['spec']['drift']>['tests'][number]['statistic'];
 export type DriftStatistic = Exclude<Named, 'default'>;
 
-/** Of the values themselves: the profile has at most 1,000 of the reference's. */
+/** Of the window's counts at the values of the reference's sample (at most 1,000). */
+const OF_POINTS: Partial<Record<DriftStatistic, (sample: readonly number[], window: SubjectWindow) => number>> = {
+  ks: (sample, { counts }) => counts.ks(sample),
+  ks_p: (sample, { counts }) => ksTestOf(counts.ks(sample), sample.length, counts.count).pValue,
+};
+
+/** Of the values themselves. */
 const OF_VALUES: Partial<
   Record<DriftStatistic, (reference: ReferenceDistribution, values: readonly number[]) => number>
 > = {
-  ks: (reference, values) => ks(reference.sample, values),
   wasserstein: (reference, values) => normedWasserstein(reference.sample, values, reference.std),
   energy: (reference, values) => energyDistance(reference.sample, values),
-  ks_p: (reference, values) => ksTest(reference.sample, values).pValue,
   anderson_darling_p: (reference, values) => andersonDarling(reference.sample, values).pValue,
   mann_whitney_p: (reference, values) => mannWhitney(reference.sample, values).pValue,
 };
+
+/** Whether counts do not tell it. */
+export function needsValues(statistic: DriftStatistic): boolean {
+  return OF_VALUES[statistic] !== undefined;
+}
 
 type OfCounts = (reference: readonly number[], window: readonly number[]) => number;
 
@@ -62,13 +70,15 @@ export function isPValue(statistic: string): boolean {
 export function driftStatistic(
   statistic: DriftStatistic,
   reference: ReferenceDistribution,
-  values: readonly number[],
+  window: SubjectWindow,
 ): number {
   if (reference.sample.length === 0) return Number.NaN;
+  const ofPoints = OF_POINTS[statistic];
+  if (ofPoints) return ofPoints(reference.sample, window);
   const ofValues = OF_VALUES[statistic];
-  if (ofValues) return ofValues(reference, values);
-  // The profile counted its bins closed at the left; the window must do the same, or ties would look like drift.
-  const counts = binCounts(values, reference.innerEdges, 'left');
+  if (ofValues) return ofValues(reference, window.values());
+  // The profile counted its bins closed at the left; the window does the same, or ties would look like drift.
+  const counts = window.counts.inBins(reference.innerEdges);
   if (counts.every((count) => count === 0)) return Number.NaN;
   return OF_COUNTS[statistic]?.(reference.counts, counts) ?? Number.NaN;
 }

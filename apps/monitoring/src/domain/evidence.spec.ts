@@ -1,5 +1,6 @@
 import { cases, FEATURES, profileOf } from '../../test/builders';
 import { MICROS } from '@headrace/event-time';
+import { columnsOf, driftOf, windowOf } from '../../test/windows';
 import { driftEvidence, type DriftRules, type JudgedEvidence, type ScoredRow } from './evidence';
 import type { ReferenceProfile } from './reference-profile';
 
@@ -9,7 +10,7 @@ const rows = (stream = reference): ScoredRow[] =>
   stream.map((one) => ({ names: FEATURES, features: one.features, score: one.score }));
 
 const judgeDrift = (judged: readonly ScoredRow[], against: ReferenceProfile, rules?: DriftRules): JudgedEvidence =>
-  driftEvidence(judged, against, rules, { windowMicros: MICROS.d, minimumSample: 100 });
+  driftOf(judged, against, rules, { windowMicros: MICROS.d, minimumSample: 100 });
 
 describe('evidence of drift', () => {
   it('is nothing for the reference itself', () => {
@@ -87,6 +88,45 @@ describe('p-values', () => {
       judge(cases({ seed: 100 + seed, days: 1, perDay: 300 })).some((entry) => entry.crossed),
     );
     expect(alarmed.filter(Boolean).length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('a window that is read in parts', () => {
+  const stream = rows(cases({ seed: 8, days: 1, perDay: 999, driftFromDay: 0 }));
+  const tests = ['prediction', 'delay'].flatMap((subject) =>
+    (['js', 'ks_p', 'wasserstein', 'energy', 'anderson_darling_p', 'mann_whitney_p', 'g_p'] as const).map(
+      (statistic) => ({
+        subject,
+        statistic,
+        threshold: 0.05,
+      }),
+    ),
+  );
+  const rules = { tests, crossings: 1, rule: { k: 1, n: 1 } };
+  const cadence = { windowMicros: MICROS.d, minimumSample: 100 };
+
+  it('says what the whole says, also when instances read its parts, of requests with their features in another order', () => {
+    const [first, second] = [windowOf([], profile, rules), windowOf([], profile, rules)];
+    second.add(columnsOf(stream.slice(0, 300)));
+    const turned = stream
+      .slice(300, 500)
+      .map((row) => ({ ...row, names: [...FEATURES].reverse(), features: [...row.features].reverse() }));
+    first.add(columnsOf(turned, 300));
+    first.add(columnsOf(stream.slice(500), 500));
+    first.merge(second);
+    expect(first.rows).toBe(999);
+    const whole = driftOf(stream, profile, rules, cadence).evidence;
+    const parts = driftEvidence(first, profile, rules, cadence).evidence;
+    expect(parts.map(({ value: _value, ...rest }) => rest)).toEqual(whole.map(({ value: _value, ...rest }) => rest));
+    for (const [index, { value }] of parts.entries()) expect(value).toBeCloseTo(whole[index]?.value ?? -1, 12);
+  });
+
+  it('keeps values only where a test needs them', () => {
+    const window = windowOf(stream, profile, { ...rules, tests: tests.filter(({ subject }) => subject === 'delay') });
+    expect(window.of('delay').values()).toHaveLength(999);
+    expect(window.of('prediction').values()).toEqual([]);
+    expect(window.of('prediction').counts.count).toBe(999);
+    expect(() => window.of('unknown')).toThrow('unknown');
   });
 });
 

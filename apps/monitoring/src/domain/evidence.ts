@@ -3,7 +3,8 @@ import type { Monitor } from '@headrace/definitions';
 import type { ReferenceDistribution, ReferenceProfile } from './reference-profile';
 import { benjaminiHochberg, defaultTest } from '@headrace/statistics';
 import { falseAlarmsOf, ownDistances, thresholdFor, windowFalseAlarms, type Cadence } from './calibration';
-import { driftStatistic, isPValue, type DriftStatistic } from './drift-statistics';
+import { driftStatistic, isPValue, needsValues, type DriftStatistic } from './drift-statistics';
+import { DriftWindow, PREDICTION } from './drift-window';
 
 export type DriftRules = NonNullable<Monitor['spec']['drift']>;
 /** What windows are compared with: of the training, or of earlier windows. */
@@ -50,13 +51,32 @@ interface ChosenTest {
   readonly falseAlarms: number;
 }
 
+/** What a window is compared in. */
+function subjectsOf(profile: DriftProfile): ReferenceDistribution[] {
+  return [{ ...profile.prediction, name: PREDICTION }, ...profile.features];
+}
+
+/** An empty window that keeps what these rules need of it. */
+export function driftWindow(profile: DriftProfile, rules: DriftRules | undefined): DriftWindow {
+  const subjects = subjectsOf(profile);
+  const ofValues = subjects.filter((reference) =>
+    (rules?.tests ?? []).some(
+      (test) => test.subject === reference.name && needsValues(statisticOf(test, reference).statistic),
+    ),
+  );
+  return new DriftWindow(
+    subjects,
+    ofValues.map(({ name }) => name),
+  );
+}
+
 /**
  * PSI and KS of the prediction and of every feature, and what the tests name besides. p-values are adjusted over all tests of
  * the window (Benjamini and Hochberg), so that many features do not cry wolf; they cross at or below their threshold,
  * distances at or above it. Thresholds that are declared by their false alarms come from the reference's own windows.
  */
 export function driftEvidence(
-  rows: readonly ScoredRow[],
+  window: DriftWindow,
   profile: DriftProfile,
   rules: DriftRules | undefined,
   cadence: Cadence,
@@ -65,16 +85,15 @@ export function driftEvidence(
   const crossings = rules?.crossings ?? 1;
   const found: Omit<Evidence, 'crossed'>[] = [];
   const declared: ChosenTest[] = [];
-  const subjects = [{ ...profile.prediction, name: 'prediction' }, ...profile.features];
-  for (const reference of subjects) {
-    const values = valuesOf(rows, reference.name);
+  for (const reference of subjectsOf(profile)) {
+    const subject = window.of(reference.name);
     const asked = tests
       .filter((test) => test.subject === reference.name)
       .map((test) => chosen(test, reference, cadence));
     for (const statistic of new Set([...ALWAYS_REPORTED, ...asked.map((test) => test.statistic)])) {
       const test = asked.find((one) => one.statistic === statistic);
       if (test) declared.push(test);
-      const value = driftStatistic(statistic, reference, values);
+      const value = driftStatistic(statistic, reference, subject);
       found.push({
         subject: reference.name,
         statistic,

@@ -9,7 +9,7 @@ export type LabelReason = (typeof LABEL_REASONS)[number];
 export interface LabelCandidate {
   readonly predictionId: string;
   readonly names: readonly string[];
-  readonly features: readonly number[];
+  readonly features: readonly number[] | Float64Array;
   readonly output: number;
 }
 

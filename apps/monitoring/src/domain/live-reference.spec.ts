@@ -1,6 +1,7 @@
 import { MICROS } from '@headrace/event-time';
 import { cases, DAY_ONE, FEATURES, type Case } from '../../test/builders';
-import { driftEvidence, type DriftProfile, type ScoredRow } from './evidence';
+import { driftOf } from '../../test/windows';
+import type { DriftProfile, ScoredRow } from './evidence';
 import { describedReference, isEnough, weeksBefore, type LiveRules } from './live-reference';
 import { distributionOf, sketchesOf } from './window-sketch';
 
@@ -40,7 +41,7 @@ describe('thresholds by false alarms with a moving reference', () => {
   };
 
   it('come from its own windows, each against the others', () => {
-    const { evidence, falseAlarms } = driftEvidence(
+    const { evidence, falseAlarms } = driftOf(
       rowsOf(stream.slice(-PER_DAY)),
       profileOfDays(stream, 28),
       rules,
@@ -53,7 +54,7 @@ describe('thresholds by false alarms with a moving reference', () => {
   });
 
   it('are not there while it has too few windows to be so sure', () => {
-    const { evidence } = driftEvidence(rowsOf(stream.slice(-PER_DAY)), profileOfDays(stream, 7), rules, cadence);
+    const { evidence } = driftOf(rowsOf(stream.slice(-PER_DAY)), profileOfDays(stream, 7), rules, cadence);
     for (const { statistic, threshold } of evidence) if (statistic === 'psi') expect(threshold).toBe(Infinity);
   });
 });

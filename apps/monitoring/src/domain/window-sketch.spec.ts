@@ -1,5 +1,6 @@
 import { binCounts, psi, sharesOf } from '@headrace/statistics';
 import { randomFrom } from '../../test/builders';
+import { subjectOf } from '../../test/windows';
 import { driftStatistic } from './drift-statistics';
 import type { ScoredRow } from './evidence';
 import { distributionOf, MOST_KEPT, sketchesOf, type KeptSketch } from './window-sketch';
@@ -60,7 +61,7 @@ describe('a reference of closed windows', () => {
     expect(reference.std).toBeCloseTo(deviation(all), 9);
     const window = amounts(9, 5_000, 0.2);
     const shares = sharesOf(binCounts(window, reference.innerEdges, 'left'));
-    expect(driftStatistic('psi', reference, window)).toBeCloseTo(psi(exact, shares), 2);
+    expect(driftStatistic('psi', reference, subjectOf(reference, window))).toBeCloseTo(psi(exact, shares), 2);
   });
 
   it('gives each window the weight of its values, not of what is kept of it', () => {
@@ -89,13 +90,13 @@ describe('a reference of closed windows', () => {
 
   it('is of its own deciles: a window like it does not drift, wherever the training was', () => {
     const reference = together([amounts(1, 2_000, 1_000), amounts(2, 2_000, 1_000)]);
-    expect(driftStatistic('psi', reference, amounts(3, 2_000, 1_000))).toBeLessThan(0.02);
-    expect(driftStatistic('psi', reference, amounts(3, 2_000, 1_002))).toBeGreaterThan(1);
+    expect(driftStatistic('psi', reference, subjectOf(reference, amounts(3, 2_000, 1_000)))).toBeLessThan(0.02);
+    expect(driftStatistic('psi', reference, subjectOf(reference, amounts(3, 2_000, 1_002)))).toBeGreaterThan(1);
   });
 
   it('says nothing of a subject that was never there', () => {
     const reference = together([[Number.NaN, Number.NaN], [Number.NaN]]);
     for (const statistic of ['psi', 'ks', 'wasserstein', 'ks_p', 'chi_square_p'] as const)
-      expect(driftStatistic(statistic, reference, [1, 2, 3])).toBeNaN();
+      expect(driftStatistic(statistic, reference, subjectOf(reference, [1, 2, 3]))).toBeNaN();
   });
 });

@@ -1,12 +1,13 @@
 import { events } from '@headrace/contracts';
-import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { DataArrived, WatermarkAdvanced } from '@headrace/contracts/proto/ingestion/v1/ingestion_events';
 import { OnEventBatch, type Outcome, type ReceivedEvent, type Transaction } from '@headrace/messaging';
 import { Controller } from '@nestjs/common';
 import { advanceWatermark } from '../database/progress.repository';
+import type { ServedPrediction } from '../domain/served-prediction';
 import { RecordLabels } from '../use-cases/record-labels';
 import { RecordPredictions } from '../use-cases/record-predictions';
 import { WatchedMonitors } from '../watched-monitors';
+import { servedPredictions } from './read-served-prediction';
 
 const UNKNOWN: Outcome = { kind: 'transient', message: 'the definitions are not read to their end yet' };
 
@@ -19,8 +20,8 @@ export class FactsHandler {
     private readonly recordLabels: RecordLabels,
   ) {}
 
-  @OnEventBatch(events.PredictionServed, { deadLetter: 'reorder-safe' })
-  async onPredictions(served: ReceivedEvent<PredictionServed>[], transaction: Transaction): Promise<Outcome[]> {
+  @OnEventBatch(servedPredictions, { deadLetter: 'reorder-safe' })
+  async onPredictions(served: ReceivedEvent<ServedPrediction>[], transaction: Transaction): Promise<Outcome[]> {
     if (!this.monitors.known) return served.map(() => UNKNOWN);
     return this.recordPredictions.run(served, transaction);
   }

@@ -1,13 +1,15 @@
 // What one window says, by its kind: reads its rows and holds them against the champion's reference profile.
 import { parseDuration, type Window } from '@headrace/event-time';
 import type { Transaction } from '@headrace/messaging';
+import { RowSample } from '@headrace/statistics';
 import { readDetectors, saveDetectors } from '../database/error-detectors.repository';
 import { readLabelledScores } from '../database/outcomes.repository';
-import { readScoredPredictions } from '../database/predictions.repository';
+import { lastScored, readScoredPredictions, type ScoredRange } from '../database/scored-predictions.repository';
 import type { ClosedWindow } from '../database/windows.repository';
 import { conceptEvidence } from '../domain/concept-evidence';
+import { rowsOf, MOST_VALUES, type ScoredColumns } from '../domain/drift-window';
 import { canEstimate, estimateEvidence, expectationOf, isCalibratable } from '../domain/estimate-evidence';
-import { driftEvidence, type Evidence, type JudgedEvidence } from '../domain/evidence';
+import { driftEvidence, driftWindow, type Evidence, type JudgedEvidence, type ScoredRow } from '../domain/evidence';
 import { isEnough, liveRulesOf, type WindowReference } from '../domain/live-reference';
 import { performanceEvidence, type LabelledRow } from '../domain/performance-evidence';
 import type { ReferenceProfile } from '../domain/reference-profile';
@@ -23,9 +25,12 @@ export interface Reference {
   readonly profile: ReferenceProfile;
 }
 
+type PredictionRange = Omit<ScoredRange, 'features'>;
+
 interface FoundEvidence extends JudgedEvidence {
-  /** In the order of their time. */
-  readonly rows: readonly { readonly predictionId: string }[];
+  readonly rows: number;
+  /** The last of them. */
+  readonly lastPredictionId: string | undefined;
   /** Absent: the training profile. */
   readonly reference?: WindowReference;
 }
@@ -45,9 +50,9 @@ export async function judgeWindow(
   window: Window,
 ): Promise<ClosedWindow> {
   const found = await findEvidence(transaction, monitor, kind, reference, window);
-  const { rows, evidence, crossed, falseAlarms } = found;
+  const { rows, evidence, crossed, falseAlarms, lastPredictionId } = found;
   const comparable = found.reference === undefined || isEnough(found.reference);
-  const judged = rows.length >= monitor.spec.minimumSample && comparable;
+  const judged = rows >= monitor.spec.minimumSample && comparable;
   return {
     monitor: monitor.name,
     kind,
@@ -56,10 +61,10 @@ export async function judgeWindow(
     endMicros: window.endMicros,
     judged,
     crossed: judged && crossed,
-    predictions: rows.length,
-    labels: closesByPredictions(kind) ? 0 : rows.length,
+    predictions: rows,
+    labels: closesByPredictions(kind) ? 0 : rows,
     evidence,
-    lastPredictionId: rows.at(-1)?.predictionId,
+    lastPredictionId,
     falseAlarms,
     reference: found.reference,
     revisions: 0,
@@ -74,34 +79,81 @@ async function findEvidence(
   { startMicros, endMicros }: Window,
 ): Promise<FoundEvidence> {
   const { endpoint, source, spec } = monitor;
-  const { minimumSample, decisionThreshold } = spec;
-  if (kind === 'drift' || kind === 'estimate') {
-    const rows = await readScoredPredictions(transaction, endpoint, version, startMicros, endMicros);
-    if (rows.length === 0) return { rows, ...NO_EVIDENCE };
-    if (kind === 'drift') {
-      const cadence = { windowMicros: parseDuration(spec.window), minimumSample };
-      const rules = liveRulesOf(spec);
-      if (!rules) return { rows, ...driftEvidence(rows, profile, spec.drift, cadence) };
-      const window = { startMicros, endMicros };
-      const against = await findDriftReference(transaction, monitor, rules, version, profile, window, rows);
-      const found = against.profile ? driftEvidence(rows, against.profile, spec.drift, cadence) : NO_EVIDENCE;
-      return { rows, ...found, reference: against.reference };
-    }
-    return { rows, ...estimateEvidence(rows, profile, spec.estimate, decisionThreshold) };
+  const { decisionThreshold } = spec;
+  const range = { endpoint, version, fromMicros: startMicros, toMicros: endMicros };
+  if (kind === 'drift') {
+    const found = await findDrift(transaction, monitor, profile, range);
+    return { ...found, lastPredictionId: await lastScored(transaction, range) };
+  }
+  if (kind === 'estimate') {
+    const { rows, scored } = await readForEstimate(transaction, profile, range);
+    const found = { rows, lastPredictionId: await lastScored(transaction, range) };
+    if (rows === 0) return { ...found, ...NO_EVIDENCE };
+    return { ...found, ...estimateEvidence(scored, profile, spec.estimate, decisionThreshold) };
   }
   const judged = { endpoint, source: source.id };
   const rows = await readLabelledScores(transaction, judged, version, startMicros, endMicros);
-  if (rows.length === 0) return { rows, ...NO_EVIDENCE };
+  const labelled = { rows: rows.length, lastPredictionId: rows.at(-1)?.predictionId };
+  if (rows.length === 0) return { ...labelled, ...NO_EVIDENCE };
   if (kind === 'performance') {
     const { evidence, crossed } = performanceEvidence(rows, profile, spec.performance, decisionThreshold);
-    return { rows, crossed, evidence: [...evidence, ...expected(rows, profile, decisionThreshold)] };
+    return { ...labelled, crossed, evidence: [...evidence, ...expected(rows, profile, decisionThreshold)] };
   }
   const rules = spec.concept;
-  if (!rules) return { rows, ...NO_EVIDENCE };
+  if (!rules) return { ...labelled, ...NO_EVIDENCE };
   const before = await readDetectors(transaction, monitor.name, version, rules.detectors);
   const { states, ...found } = conceptEvidence(rows, before, rules, profile.task, decisionThreshold);
   await saveDetectors(transaction, monitor.name, version, rules.detectors, states);
-  return { rows, ...found };
+  return { ...labelled, ...found };
+}
+
+/** The window is counted while it is read; only a reference that moves needs its rows, for the sketch that is kept of it. */
+async function findDrift(
+  transaction: Transaction,
+  monitor: WatchedMonitor,
+  profile: ReferenceProfile,
+  range: PredictionRange,
+): Promise<Omit<FoundEvidence, 'lastPredictionId'>> {
+  const { drift, window: length, minimumSample } = monitor.spec;
+  const cadence = { windowMicros: parseDuration(length), minimumSample };
+  const rules = liveRulesOf(monitor.spec);
+  if (!rules) {
+    const window = driftWindow(profile, drift);
+    await readScoredPredictions(transaction, { ...range, features: true }, (columns) => window.add(columns));
+    if (window.rows === 0) return { rows: 0, ...NO_EVIDENCE };
+    return { rows: window.rows, ...driftEvidence(window, profile, drift, cadence) };
+  }
+  const parts: ScoredColumns[] = [];
+  await readScoredPredictions(transaction, { ...range, features: true }, (columns) => void parts.push(columns));
+  const rows = parts.flatMap(rowsOf);
+  if (rows.length === 0) return { rows: 0, ...NO_EVIDENCE };
+  const span = { startMicros: range.fromMicros, endMicros: range.toMicros };
+  const against = await findDriftReference(transaction, monitor, rules, range.version, profile, span, rows);
+  const found = { rows: rows.length, reference: against.reference };
+  if (!against.profile) return { ...found, ...NO_EVIDENCE };
+  const window = driftWindow(against.profile, drift);
+  for (const columns of parts) window.add(columns);
+  return { ...found, ...driftEvidence(window, against.profile, drift, cadence) };
+}
+
+/** CBPE takes scores alone, of a sample of large windows; a loss model takes every row with its features. */
+async function readForEstimate(
+  transaction: Transaction,
+  { task }: ReferenceProfile,
+  range: PredictionRange,
+): Promise<{ readonly rows: number; readonly scored: readonly ScoredRow[] }> {
+  if (task === 'regression') {
+    const scored: ScoredRow[] = [];
+    await readScoredPredictions(transaction, { ...range, features: true }, (columns) => {
+      for (const row of rowsOf(columns)) scored.push(row);
+    });
+    return { rows: scored.length, scored };
+  }
+  const sample = new RowSample(1, MOST_VALUES);
+  await readScoredPredictions(transaction, { ...range, features: false }, ({ asOf, scores }) => {
+    for (const [row, score] of scores.entries()) sample.add(asOf[row] ?? 0, score, [score]);
+  });
+  return { rows: sample.rows, scored: sample.valuesOf(0).map((score) => ({ names: [], features: [], score })) };
 }
 
 /** Beside what was measured: what the scores had promised, and by how many standard errors labels contradict it. */

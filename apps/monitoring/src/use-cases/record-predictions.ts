@@ -1,9 +1,10 @@
-import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import type { Outcome, Transaction } from '@headrace/messaging';
 import { Injectable } from '@nestjs/common';
 import { joinPredictions, lockSources } from '../database/outcomes.repository';
-import { insertPredictions, type ServedEvent } from '../database/predictions.repository';
+import type { ServedEvent } from '../database/prediction-batches';
+import { insertPredictions } from '../database/predictions.repository';
 import { countPredictions } from '../database/progress.repository';
+import { FLOAT8_BYTES, type ServedPrediction } from '../domain/served-prediction';
 import { predictionsTotal } from '../monitoring-metrics';
 import { WatchedMonitors } from '../watched-monitors';
 import { countLate, noteJoined } from './note-joined';
@@ -21,8 +22,7 @@ export class RecordPredictions {
   }
 
   private async record(served: readonly ServedEvent[], transaction: Transaction): Promise<void> {
-    const freshIds = await insertPredictions(transaction, served);
-    const fresh = served.filter((event) => freshIds.delete(event.data.predictionId));
+    const fresh = await insertPredictions(transaction, served);
     if (fresh.length === 0) return;
     const judged = this.monitors.judgedOf(new Set(fresh.map((event) => event.data.endpoint)));
     await lockSources(
@@ -30,8 +30,9 @@ export class RecordPredictions {
       judged.map((one) => one.source),
     );
     await countPredictions(transaction, fresh);
-    for (const { data } of fresh) {
-      predictionsTotal.inc({ endpoint: data.endpoint, kind: data.fallback ? 'fallback' : 'answer' });
+    for (const [endpoint, { answer, fallback }] of countsOf(fresh)) {
+      if (answer > 0) predictionsTotal.inc({ endpoint, kind: 'answer' }, answer);
+      if (fallback > 0) predictionsTotal.inc({ endpoint, kind: 'fallback' }, fallback);
     }
     await countLate(
       transaction,
@@ -45,13 +46,25 @@ export class RecordPredictions {
   }
 }
 
-function judge(prediction: PredictionServed): Outcome {
-  const refuse = (message: string): Outcome => ({ kind: 'rejected', code: 'bad_prediction', message });
-  if (prediction.predictionId === '' || prediction.endpoint === '') return refuse('prediction_id or endpoint is empty');
-  if (prediction.featureNames.length !== prediction.featureValues.length) {
-    return refuse(
-      `feature_values: expected ${prediction.featureNames.length}, one for each of feature_names, got ${prediction.featureValues.length}`,
-    );
+/** By endpoint: a registry takes as long to add one as to add a thousand. */
+function countsOf(served: readonly ServedEvent[]): ReadonlyMap<string, { answer: number; fallback: number }> {
+  const counts = new Map<string, { answer: number; fallback: number }>();
+  for (const { data } of served) {
+    let count = counts.get(data.endpoint);
+    if (!count) counts.set(data.endpoint, (count = { answer: 0, fallback: 0 }));
+    count[data.fallback ? 'fallback' : 'answer'] += 1;
   }
-  return { kind: 'done' };
+  return counts;
 }
+
+function judge({ predictionId, endpoint, layout, features }: ServedPrediction): Outcome {
+  const refuse = (message: string): Outcome => ({ kind: 'rejected', code: 'bad_prediction', message });
+  if (predictionId === '' || endpoint === '') return refuse('prediction_id or endpoint is empty');
+  const values = features.length / FLOAT8_BYTES;
+  if (layout.names.length !== values) {
+    return refuse(`feature_values: expected ${layout.names.length}, one for each of feature_names, got ${values}`);
+  }
+  return DONE;
+}
+
+const DONE: Outcome = { kind: 'done' };

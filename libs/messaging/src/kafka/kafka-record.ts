@@ -10,6 +10,9 @@ export function recordOf(topic: string, partition: number, message: KafkaMessage
     timestampMs: Number(message.timestamp),
     key: message.key,
     value: message.value,
-    headers: normaliseHeaders(message.headers),
+    // Read again each time, see decodeRecord.
+    get headers() {
+      return normaliseHeaders(message.headers);
+    },
   };
 }

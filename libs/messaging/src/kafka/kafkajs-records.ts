@@ -97,8 +97,8 @@ export function decodeRecord(decoder: RecordSource, batchContext: BatchContext =
   const value = reader.bytes();
   const count = reader.varint();
   const start = reader.at;
-  const headers = plainHeaders(reader, count) ?? allHeaders(reader, count, start);
-  decoder.offset = reader.at;
+  // kafkajs gives each record a buffer of its own, and reads nothing behind it.
+  decoder.offset = decoder.buffer.length;
   return {
     magicByte: batchContext.magicByte,
     attributes,
@@ -106,7 +106,11 @@ export function decodeRecord(decoder: RecordSource, batchContext: BatchContext =
     offset,
     key,
     value,
-    headers,
+    // Made when they are asked for, and not kept: a fetch holds a thousand records, each with a dozen headers.
+    get headers() {
+      const ofHeaders = new RecordReader(reader.source, start);
+      return plainHeaders(ofHeaders, count) ?? allHeaders(ofHeaders, count, start);
+    },
     isControlRecord: isControlBatch,
     batchContext,
   };

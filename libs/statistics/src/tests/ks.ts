@@ -20,8 +20,12 @@ export function ks(a: readonly number[], b: readonly number[]): number {
  */
 export function ksTest(a: readonly number[], b: readonly number[]): TestResult {
   const [left, right] = [sorted(a), sorted(b)];
-  const [m, n] = [Math.max(left.length, right.length), Math.min(left.length, right.length)];
-  const statistic = distance(left, right);
+  return ksTestOf(distance(left, right), left.length, right.length);
+}
+
+/** The test when D is known, of two samples of so many values. */
+export function ksTestOf(statistic: number, left: number, right: number): TestResult {
+  const [m, n] = [Math.max(left, right), Math.min(left, right)];
   if (n === 0) return UNDECIDED;
   const divisor = greatestCommonDivisor(m, n);
   if (m > EXACT_UP_TO || (m / divisor) * (n / divisor) >= LARGEST_LCM) {

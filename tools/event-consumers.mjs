@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { repository } from './child.mjs';
 
 const HANDLER = /@OnEvent(?:Batch)?\(\s*events\.(\w+)/g;
+/** An event of which a service reads a part, by a codec of its own. */
+const PART = /EventDefinition<\w+> = \{\s*\.\.\.events\.(\w+)/g;
 const BROADCAST = /\.broadcast\(\s*topics\.(\w+)\.name/g;
 /** The library through which a service publishes and reads definitions. */
 const DEFINITIONS = /\bDefinitionStoreModule\b/;
@@ -17,7 +19,7 @@ export async function readConsumers() {
     for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile() || !entry.name.endsWith('.ts') || entry.name.endsWith('spec.ts')) continue;
       const text = await readFile(join(entry.parentPath, entry.name), 'utf8');
-      for (const [, name] of text.matchAll(HANDLER)) found.events.add(name);
+      for (const [, name] of [...text.matchAll(HANDLER), ...text.matchAll(PART)]) found.events.add(name);
       for (const [, name] of text.matchAll(BROADCAST)) found.topics.add(name);
       found.definitions ||= DEFINITIONS.test(text);
     }

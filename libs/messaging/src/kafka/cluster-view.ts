@@ -5,7 +5,7 @@ import type { TopicState } from '../log/port';
 import { differencesOf, type TopicDifference } from '../topic-check';
 import { isCatalogueTopic, topicConfigOf } from '../topics';
 import { readTopicStates } from './kafka-topics';
-import { topicOffsetsAt } from './topic-offsets';
+import { topicOffsets, topicOffsetsAt } from './topic-offsets';
 
 export interface TopicView extends TopicState {
   /** Offsets from the beginning to the end; compaction leaves fewer records than that. */
@@ -51,11 +51,11 @@ export function openClusterView(options: {
       const names = (await admin.listTopics()).filter((name) => !name.startsWith('__'));
       const views: TopicView[] = [];
       for (const state of await readTopicStates(admin, names)) {
-        const offsets = await admin.fetchTopicOffsets(state.name);
+        const offsets = await topicOffsets(admin, state.name);
         views.push({
           ...state,
-          records: offsets.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0),
-          ends: new Map(offsets.map(({ partition, high }) => [partition, Number(high)])),
+          records: offsets.reduce((sum, { low, high }) => sum + high - low, 0),
+          ends: new Map(offsets.map(({ partition, high }) => [partition, high])),
           differences: isCatalogueTopic(state.name) ? differencesOf(topicConfigOf(state.name), state) : [],
         });
       }

@@ -6,7 +6,7 @@ import { addDlqCommands } from './commands/dlq';
 import { addDriftCommand } from './commands/drift';
 import { addLabelCommands } from './commands/label';
 import { addLogCommands } from './commands/log-commands';
-import { describeWindow } from './commands/monitor';
+import { describeSlices, describeWindow, sliceRows } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
 import { addReplayCommand } from './commands/replay';
@@ -249,14 +249,22 @@ addDriftCommand(program, withClients);
 program
   .command('monitor <name>')
   .description('windows and decisions of a monitor')
+  .option('--slices', 'only the groups of its slices')
   .option('--json')
-  .action((monitor: string, options: Json) =>
+  .action((monitor: string, options: Json & { readonly slices?: true }) =>
     withClients(async (clients) => {
       const answer = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), {
         monitor,
         lastWindows: 50,
       });
+      if (options.slices) {
+        if (options.json === true) printRows(sliceRows(answer.windows), true);
+        else printRows(describeSlices(answer.windows), false);
+        return;
+      }
       printRows(answer.windows.map(describeWindow), options.json === true);
+      const groups = describeSlices(answer.windows);
+      if (options.json !== true && groups.length > 0) printRows(groups, false);
       if (options.json !== true)
         printRows(
           answer.decisions.map((decision) => ({

@@ -63,6 +63,18 @@ export const performanceBound = new Gauge({
   labelNames: ['monitor', 'model', 'version', 'metric', 'bound'] as const,
 });
 
+export const slicePerformance = new Gauge({
+  name: 'headrace_monitoring_slice_performance',
+  help: 'Measures of each group of a declared slice in the last closed window; kind is drift or performance. Groups below their minimum sample are absent.',
+  labelNames: ['monitor', 'model', 'kind', 'slice', 'group', 'metric'] as const,
+});
+
+export const sliceRows = new Gauge({
+  name: 'headrace_monitoring_slice_rows',
+  help: 'Requests of each group of a declared slice in the last closed window; of performance windows those with a label.',
+  labelNames: ['monitor', 'model', 'kind', 'slice', 'group'] as const,
+});
+
 export const estimatedPerformance = new Gauge({
   name: 'headrace_monitoring_estimated_performance',
   help: 'Performance of the last closed window as estimated from its scores, before labels; bound is value, low or high.',

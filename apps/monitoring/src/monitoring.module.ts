@@ -12,6 +12,7 @@ import { grpcService } from '@headrace/grpc';
 import { messagingMigrations, MessagingModule, openUpstreamWriter } from '@headrace/messaging';
 import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
+import { SliceWindows1766200000000 } from './database/migrations/1766200000000-slice-windows';
 import { BatchPredictions1766000000000 } from './database/migrations/1766000000000-batch-predictions';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
 import { LabelQueue1765400000000 } from './database/migrations/1765400000000-label-queue';
@@ -67,6 +68,7 @@ const migrations = [
   SketchWindows1765700000000,
   ReplayRequests1765900000000,
   BatchPredictions1766000000000,
+  SliceWindows1766200000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [

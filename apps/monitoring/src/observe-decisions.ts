@@ -1,5 +1,6 @@
 import { parseDuration } from '@headrace/event-time';
 import { Injectable } from '@nestjs/common';
+import type { Gauge } from 'prom-client';
 import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
 import type { Evidence } from './domain/evidence';
@@ -20,6 +21,8 @@ import {
   performanceValue,
   retrainingRequestsTotal,
   signalStands,
+  slicePerformance,
+  sliceRows,
   uncalibratedTests,
   verdictsTotal,
   windowsTotal,
@@ -31,9 +34,17 @@ interface Shared {
   readonly model: string;
 }
 
+interface Series {
+  readonly gauge: Gauge;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** Metrics of windows, told after the commit. */
 @Injectable()
 export class WindowMetrics {
+  /** Series of slices that stand, by monitor and kind of window. */
+  private readonly shown = new Map<string, readonly Series[]>();
+
   begun(monitor: WatchedMonitor, kind: SignalKind): void {
     signalStands.set({ monitor: monitor.name, model: monitor.model, signal: kind }, 0);
   }
@@ -63,6 +74,7 @@ export class WindowMetrics {
     const shared = { monitor: monitor.name, model: monitor.model };
     const version = String(window.version);
     for (const evidence of window.evidence) this[window.kind](shared, version, evidence);
+    this.slices(shared, window);
     if (window.kind !== 'drift') return;
     uncalibratedTests.set(shared, window.evidence.filter(({ threshold }) => !Number.isFinite(threshold)).length);
     const rule = monitor.spec.drift?.rule;
@@ -90,6 +102,26 @@ export class WindowMetrics {
     for (const [bound, at] of Object.entries({ low, high })) {
       if (at !== undefined) performanceBound.set({ ...labels, bound }, at);
     }
+  }
+
+  /** Groups that this window does not have, or not enough of, do not go on showing what an older one said of them. */
+  private slices(shared: Shared, { monitor, kind, slices }: ClosedWindow): void {
+    const labels = slices.map(({ slice, group }) => ({ ...shared, kind, slice, group }));
+    const series: Series[] = [];
+    for (const [place, { rows, measures }] of slices.entries()) {
+      const group = labels[place];
+      if (!group) continue;
+      sliceRows.set(group, rows);
+      series.push({ gauge: sliceRows, labels: group });
+      for (const [metric, { value }] of Object.entries(measures)) {
+        slicePerformance.set({ ...group, metric }, value);
+        series.push({ gauge: slicePerformance, labels: { ...group, metric } });
+      }
+    }
+    const now = new Set(series.map(({ labels: of }) => JSON.stringify(of)));
+    const key = `${monitor}/${kind}`;
+    for (const { gauge, labels: of } of this.shown.get(key) ?? []) if (!now.has(JSON.stringify(of))) gauge.remove(of);
+    this.shown.set(key, series);
   }
 
   private concept(shared: Shared, version: string, { statistic, value, threshold }: Evidence): void {

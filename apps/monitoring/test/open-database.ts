@@ -3,6 +3,7 @@ import { messagingMigrations } from '@headrace/messaging';
 import { openDatabase } from '@headrace/service-kit';
 import { createTestDatabase, type TestDatabase } from '@headrace/testing';
 import { BatchPredictions1766000000000 } from '../src/database/migrations/1766000000000-batch-predictions';
+import { SliceWindows1766200000000 } from '../src/database/migrations/1766200000000-slice-windows';
 import { CreateMonitoring1765000000000 } from '../src/database/migrations/1765000000000-create-monitoring';
 import { RolloutScores1765100000000 } from '../src/database/migrations/1765100000000-rollout-scores';
 import { JudgeMoreSignals1765500000000 } from '../src/database/migrations/1765500000000-judge-more-signals';
@@ -22,6 +23,7 @@ const migrations = [
   JudgeMoreSignals1765500000000,
   TimeTheLoop1765600000000,
   BatchPredictions1766000000000,
+  SliceWindows1766200000000,
 ];
 
 /** The service's tables, empty, in a database of their own. */

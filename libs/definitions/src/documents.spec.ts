@@ -228,3 +228,45 @@ spec:
     ]);
   });
 });
+
+describe('slices of a Monitor', () => {
+  const faultsOf = (slices: string) =>
+    readDocuments(
+      'm.yaml',
+      `apiVersion: headrace.dev/v1
+kind: Monitor
+metadata: { name: m }
+spec:
+  endpoint: e
+  label: { stream: s, expression: record.late }
+  slices: ${slices}
+`,
+    ).faults.map((fault) => [fault.field, fault.message]);
+
+  it('are cut at edges or name values, not both and not neither', () => {
+    expect(faultsOf('[{ feature: distance, edges: [500, 1000] }, { feature: weekend, values: [0, 1] }]')).toEqual([]);
+    const either = [['spec.slices.0', 'expected either "edges" or "values"']];
+    expect(faultsOf('[{ feature: distance }]')).toEqual(either);
+    expect(faultsOf('[{ feature: distance, edges: [1], values: [2] }]')).toEqual(either);
+  });
+
+  it('are few, of rising edges and of different values, so that what they expose is bounded', () => {
+    expect(faultsOf('[{ feature: a, edges: [2, 1] }]')).toEqual([['spec.slices.0.edges', 'expected them to rise']]);
+    expect(faultsOf('[{ feature: a, values: [1, 1] }]')).toEqual([
+      ['spec.slices.0.values', 'expected each at most once'],
+    ]);
+    expect(faultsOf('[{ feature: a, edges: [1] }, { feature: a, edges: [2] }]')).toEqual([
+      ['spec.slices', 'expected each feature at most once'],
+    ]);
+    const many = Array.from({ length: 13 }, (_, value) => value).join(', ');
+    expect(faultsOf(`[{ feature: a, values: [${many}] }]`)).toHaveLength(1);
+    expect(
+      faultsOf(
+        `[${'abcdef'
+          .split('')
+          .map((name) => `{ feature: ${name}, edges: [1] }`)
+          .join(', ')}]`,
+      ),
+    ).toHaveLength(1);
+  });
+});

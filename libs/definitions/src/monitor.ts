@@ -110,6 +110,37 @@ const EstimateTest = worseThanReference(
   z.enum(['accuracy', 'precision', 'recall', 'specificity', 'f1', 'auc', 'mae', 'rmse']),
 );
 
+/**
+ * Windows are also shown by the groups of a feature's values: between edges (closed at the left), or at declared values. What
+ * is served to a request as a feature is what monitoring keeps of it; entities and request fields it does not.
+ */
+const Slice = z
+  .strictObject({
+    feature: z.string().min(1).max(100),
+    /** Rising. */
+    edges: z
+      .array(z.number())
+      .min(1)
+      .max(11)
+      .refine(
+        (edges) => edges.every((edge, place) => place === 0 || edge > (edges[place - 1] ?? edge)),
+        'expected them to rise',
+      )
+      .optional(),
+    values: z
+      .array(z.number())
+      .min(1)
+      .max(12)
+      .refine((values) => new Set(values).size === values.length, 'expected each at most once')
+      .optional(),
+    /** Groups with fewer rows are counted, not measured. */
+    minimumSample: z.int().min(1).default(50),
+  })
+  .refine(
+    (slice) => (slice.edges === undefined) !== (slice.values === undefined),
+    'expected either "edges" or "values"',
+  );
+
 const Hysteresis = z
   .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
   .refine((rule) => rule.k <= rule.n, 'k of n windows: expected k ≤ n');
@@ -173,6 +204,11 @@ export const MonitorSpec = z.strictObject({
       crossings: z.int().min(1).default(1),
       rule: Hysteresis.default({ k: 2, n: 3 }),
     })
+    .optional(),
+  slices: z
+    .array(Slice)
+    .max(5)
+    .refine((all) => new Set(all.map((one) => one.feature)).size === all.length, 'expected each feature at most once')
     .optional(),
   /** Performance as estimated from what was asked and answered, before labels come. */
   estimate: z

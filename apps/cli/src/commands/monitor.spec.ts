@@ -13,6 +13,7 @@ const window: WindowSummary = {
   judged: false,
   revisions: 0,
   evidence: [],
+  slices: [],
   reference: undefined,
 };
 

@@ -1,5 +1,9 @@
 import { formatTime } from '@headrace/event-time';
-import type { WindowReference, WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
+import type {
+  SliceGroup,
+  WindowReference,
+  WindowSummary,
+} from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import { figure } from '../output';
 
 /** One row: what was judged, on how much, and what each declared test found. */
@@ -21,6 +25,52 @@ export function describeWindow(window: WindowSummary): Record<string, string | n
       : whyNot(window),
     against: window.kind === 'drift' ? against(window.reference) : '–',
     falseAlarms: window.falseAlarms === undefined ? '–' : `${(100 * window.falseAlarms).toFixed(1)} %`,
+  };
+}
+
+/** Shown of groups, as far as the task has them; JSON has every measure. */
+const OF_GROUPS = ['positive_share', 'auc', 'brier', 'accuracy', 'recall', 'mae', 'rmse', 'calibration'];
+
+/** The groups of the newest window of each kind: a row each. */
+export function describeSlices(windows: readonly WindowSummary[]): Record<string, string | number>[] {
+  const newest = new Map(windows.filter((one) => one.slices.length > 0).map((window) => [window.kind, window]));
+  return [...newest.values()].flatMap((window) => {
+    const shown = OF_GROUPS.filter((name) => window.slices.some(({ measures }) => measures[name]));
+    return window.slices.map((group) => ({
+      ...placeOf(window, group),
+      measures:
+        shown
+          .flatMap((name) => {
+            const measure = group.measures[name];
+            return measure ? [`${name} ${figure(measure.value)}${band(measure.low, measure.high)}`] : [];
+          })
+          .join('; ') || 'too few to be measured',
+    }));
+  });
+}
+
+/** Every measure of every group of every window that has them: `low` and `high` beside the value. */
+export function sliceRows(windows: readonly WindowSummary[]): Record<string, string | number>[] {
+  return windows.flatMap((window) =>
+    window.slices.map((group) => {
+      const measures = Object.entries(group.measures).flatMap(([name, { value, low, high }]) => [
+        [name, value] as const,
+        [`${name}_low`, low] as const,
+        [`${name}_high`, high] as const,
+      ]);
+      return { ...placeOf(window, group), ...Object.fromEntries(measures) };
+    }),
+  );
+}
+
+function placeOf(window: WindowSummary, { slice, group, rows }: SliceGroup) {
+  return {
+    window: formatTime(window.startMicros).slice(0, 16),
+    signal: window.kind,
+    version: window.version,
+    slice,
+    group,
+    rows,
   };
 }
 

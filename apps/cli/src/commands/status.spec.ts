@@ -16,6 +16,7 @@ const status = {
       version: 3,
       judged: true,
       revisions: 0,
+      slices: [],
       reference: undefined,
       evidence: [
         {

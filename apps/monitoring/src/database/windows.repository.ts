@@ -2,6 +2,7 @@ import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/moni
 import type { Evidence } from '../domain/evidence';
 import type { WindowReference } from '../domain/live-reference';
 import type { SignalKind } from '../domain/retraining-policy';
+import type { SliceGroup } from '../domain/slices';
 import type { Queries } from './sql';
 
 export interface ClosedWindow {
@@ -23,6 +24,8 @@ export interface ClosedWindow {
   readonly reference: WindowReference | undefined;
   /** How often it was judged again because something of its time, or of its reference's, came after it was closed. */
   readonly revisions: number;
+  /** By the declared slices. */
+  readonly slices: readonly SliceGroup[];
 }
 
 /** JSON has no NaN: a statistic that could not be computed is null there. */
@@ -32,7 +35,8 @@ type StoredEvidence = Omit<Evidence, 'value' | 'reference' | 'threshold'> & {
   threshold: number | null;
 };
 
-interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference'> {
+interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference' | 'slices'> {
+  readonly slices: SliceGroup[] | null;
   readonly reference: WindowReference | null;
   readonly falseAlarms: number | null;
   readonly evidence: StoredEvidence[];
@@ -41,13 +45,13 @@ interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'fals
 
 const COLUMNS = `monitor, kind, version::float8 AS version, start_time::float8 AS "startMicros",
   end_time::float8 AS "endMicros", judged, crossed, predictions, labels, evidence,
-  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions`;
+  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions, slices`;
 
 export async function saveWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `INSERT INTO windows (monitor, kind, version, start_time, end_time, judged, crossed, predictions, labels, evidence,
-        last_prediction_id, false_alarms, reference)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+        last_prediction_id, false_alarms, reference, slices)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
     [
       window.monitor,
       window.kind,
@@ -62,6 +66,7 @@ export async function saveWindow(queries: Queries, window: ClosedWindow): Promis
       window.lastPredictionId ?? null,
       window.falseAlarms ?? null,
       window.reference === undefined ? null : JSON.stringify(window.reference),
+      window.slices.length === 0 ? null : JSON.stringify(window.slices),
     ],
   );
 }
@@ -124,7 +129,7 @@ export async function takeStale(
 export async function reviseWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `UPDATE windows SET judged = $5, crossed = $6, predictions = $7, labels = $8, evidence = $9, last_prediction_id = $10,
-        false_alarms = $11, reference = $12
+        false_alarms = $11, reference = $12, slices = $13
       WHERE monitor = $1 AND kind = $2 AND version = $3 AND start_time = $4`,
     [
       window.monitor,
@@ -139,6 +144,7 @@ export async function reviseWindow(queries: Queries, window: ClosedWindow): Prom
       window.lastPredictionId ?? null,
       window.falseAlarms ?? null,
       window.reference === undefined ? null : JSON.stringify(window.reference),
+      window.slices.length === 0 ? null : JSON.stringify(window.slices),
     ],
   );
 }
@@ -194,11 +200,12 @@ export async function driftedWithin(
 }
 
 function windowOf(row: Row): ClosedWindow {
-  const { lastPredictionId, evidence, falseAlarms, reference, ...rest } = row;
+  const { lastPredictionId, evidence, falseAlarms, reference, slices, ...rest } = row;
   return {
     ...rest,
     falseAlarms: falseAlarms ?? undefined,
     reference: reference ?? undefined,
+    slices: slices ?? [],
     lastPredictionId: lastPredictionId ?? undefined,
     evidence: evidence.map((entry) => ({
       ...entry,
@@ -209,7 +216,27 @@ function windowOf(row: Row): ClosedWindow {
   };
 }
 
-export function summaryOf(window: ClosedWindow): WindowSummary {
+/** Groups of slices that one answer may hold: about a megabyte. */
+const MOST_GROUPS = 2_000;
+
+/** Oldest first; slices have the newest of them, as far as they fit. */
+export function summariesOf(windows: readonly ClosedWindow[]): WindowSummary[] {
+  let groups = 0;
+  return windows
+    .toReversed()
+    .map((window) => {
+      groups += window.slices.length;
+      return summaryOf(window, groups <= MOST_GROUPS);
+    })
+    .toReversed();
+}
+
+/** The last has its slices. */
+export function evidenceOf(windows: readonly ClosedWindow[]): WindowSummary[] {
+  return windows.map((window, place) => summaryOf(window, place === windows.length - 1));
+}
+
+export function summaryOf(window: ClosedWindow, withSlices: boolean): WindowSummary {
   return {
     startMicros: window.startMicros,
     endMicros: window.endMicros,
@@ -222,5 +249,6 @@ export function summaryOf(window: ClosedWindow): WindowSummary {
     falseAlarms: window.falseAlarms,
     reference: window.reference,
     revisions: window.revisions,
+    slices: withSlices ? window.slices.map((group) => ({ ...group, measures: { ...group.measures } })) : [],
   };
 }

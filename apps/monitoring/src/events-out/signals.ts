@@ -3,7 +3,7 @@ import { DriftKind, Severity, type Explanation } from '@headrace/contracts/proto
 import { formatTime, parseDuration } from '@headrace/event-time';
 import type { Cause, Transaction } from '@headrace/messaging';
 import type { PredictionRef } from '../database/predictions.repository';
-import { summaryOf, type ClosedWindow } from '../database/windows.repository';
+import { evidenceOf, type ClosedWindow } from '../database/windows.repository';
 import { expectedRun } from '../domain/calibration';
 import { explanationText } from '../domain/explanation';
 import { referenceText } from '../domain/live-reference';
@@ -54,7 +54,7 @@ export function publishSignal(
     endpoint: monitor.endpoint,
     version,
     severity: Severity.CRITICAL,
-    windows: windows.map(summaryOf),
+    windows: evidenceOf(windows),
     rule: `${rule.k} of ${rule.n}`,
     trigger: trigger.ref,
   };

@@ -23,7 +23,7 @@ import { readLabelsOf, readOutcomes } from '../database/outcomes.repository';
 import { findPredictionRef } from '../database/predictions.repository';
 import { readCounters } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
-import { readLastWindows, readNewestWindows, summaryOf } from '../database/windows.repository';
+import { readLastWindows, readNewestWindows, summariesOf, summaryOf } from '../database/windows.repository';
 import { expectedRun } from '../domain/calibration';
 import { compareVersions } from '../domain/compare-versions';
 import { ReadLoop } from '../use-cases/read-loop';
@@ -64,7 +64,7 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
     return {
       monitor: monitor.name,
       model: monitor.model,
-      windows: windows.map(summaryOf),
+      windows: summariesOf(windows),
       predictions: counters.predictions,
       labelsJoined: counters.joined,
       decisions: await readDecisions(this.queries, monitor.name, monitor.endpoint),
@@ -136,7 +136,7 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
       endpoint,
       championVersion: deployment?.championVersion ?? 0,
       standing: states.flatMap((state) => (state.signal ? [state.kind] : [])).sort(),
-      windows: windows.map(summaryOf),
+      windows: windows.map((window) => summaryOf(window, false)),
       expectedRun: spec.drift && expectedRun(drift?.falseAlarms, spec.drift.rule, parseDuration(spec.window)),
       predictions: counters.predictions,
       labelsJoined: counters.joined,

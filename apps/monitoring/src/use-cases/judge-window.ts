@@ -3,7 +3,8 @@ import { parseDuration, type Window } from '@headrace/event-time';
 import type { Transaction } from '@headrace/messaging';
 import { RowSample } from '@headrace/statistics';
 import { readDetectors, saveDetectors } from '../database/error-detectors.repository';
-import { readLabelledScores } from '../database/outcomes.repository';
+import { readLabelledScores, type LabelledScore } from '../database/outcomes.repository';
+import { readServedFeatures } from '../database/served-features.repository';
 import { lastScored, readScoredPredictions, type ScoredRange } from '../database/scored-predictions.repository';
 import type { ClosedWindow } from '../database/windows.repository';
 import { conceptEvidence } from '../domain/concept-evidence';
@@ -14,6 +15,7 @@ import { isEnough, liveRulesOf, type WindowReference } from '../domain/live-refe
 import { performanceEvidence, type LabelledRow } from '../domain/performance-evidence';
 import type { ReferenceProfile } from '../domain/reference-profile';
 import { closesByPredictions, type SignalKind } from '../domain/retraining-policy';
+import { labelledGroups, SlicedAnswers, type SliceGroup } from '../domain/slices';
 import type { WatchedMonitor } from '../watched-monitors';
 import { findDriftReference } from './drift-reference';
 
@@ -33,6 +35,7 @@ interface FoundEvidence extends JudgedEvidence {
   readonly lastPredictionId: string | undefined;
   /** Absent: the training profile. */
   readonly reference?: WindowReference;
+  readonly slices?: readonly SliceGroup[];
 }
 
 /** Drift and performance of every monitor are judged; the others where the profile or the definition allows it. */
@@ -68,6 +71,7 @@ export async function judgeWindow(
     falseAlarms,
     reference: found.reference,
     revisions: 0,
+    slices: found.slices ?? [],
   };
 }
 
@@ -97,7 +101,8 @@ async function findEvidence(
   if (rows.length === 0) return { ...labelled, ...NO_EVIDENCE };
   if (kind === 'performance') {
     const { evidence, crossed } = performanceEvidence(rows, profile, spec.performance, decisionThreshold);
-    return { ...labelled, crossed, evidence: [...evidence, ...expected(rows, profile, decisionThreshold)] };
+    const slices = await findSlices(transaction, rows, monitor, profile);
+    return { ...labelled, crossed, evidence: [...evidence, ...expected(rows, profile, decisionThreshold)], slices };
   }
   const rules = spec.concept;
   if (!rules) return { ...labelled, ...NO_EVIDENCE };
@@ -107,6 +112,23 @@ async function findEvidence(
   return { ...labelled, ...found };
 }
 
+/** Requests in groups of the features that they were served with. */
+async function findSlices(
+  transaction: Transaction,
+  rows: readonly LabelledScore[],
+  { spec }: WatchedMonitor,
+  { task }: ReferenceProfile,
+): Promise<SliceGroup[]> {
+  const { slices = [], decisionThreshold } = spec;
+  if (slices.length === 0) return [];
+  const columns = await readServedFeatures(
+    transaction,
+    rows.map((row) => row.predictionId),
+    slices.map((slice) => slice.feature),
+  );
+  return labelledGroups(slices, rows, columns, task, decisionThreshold);
+}
+
 /** The window is counted while it is read; only a reference that moves needs its rows, for the sketch that is kept of it. */
 async function findDrift(
   transaction: Transaction,
@@ -114,22 +136,30 @@ async function findDrift(
   profile: ReferenceProfile,
   range: PredictionRange,
 ): Promise<Omit<FoundEvidence, 'lastPredictionId'>> {
-  const { drift, window: length, minimumSample } = monitor.spec;
+  const { drift, window: length, minimumSample, decisionThreshold } = monitor.spec;
   const cadence = { windowMicros: parseDuration(length), minimumSample };
+  // A number has no positive answers.
+  const answers = new SlicedAnswers(profile.task === 'binary' ? (monitor.spec.slices ?? []) : [], decisionThreshold);
   const rules = liveRulesOf(monitor.spec);
   if (!rules) {
     const window = driftWindow(profile, drift);
-    await readScoredPredictions(transaction, { ...range, features: true }, (columns) => window.add(columns));
+    await readScoredPredictions(transaction, { ...range, features: true }, (columns) => {
+      window.add(columns);
+      answers.add(columns);
+    });
     if (window.rows === 0) return { rows: 0, ...NO_EVIDENCE };
-    return { rows: window.rows, ...driftEvidence(window, profile, drift, cadence) };
+    return { rows: window.rows, slices: answers.groups(), ...driftEvidence(window, profile, drift, cadence) };
   }
   const parts: ScoredColumns[] = [];
-  await readScoredPredictions(transaction, { ...range, features: true }, (columns) => void parts.push(columns));
+  await readScoredPredictions(transaction, { ...range, features: true }, (columns) => {
+    parts.push(columns);
+    answers.add(columns);
+  });
   const rows = parts.flatMap(rowsOf);
   if (rows.length === 0) return { rows: 0, ...NO_EVIDENCE };
   const span = { startMicros: range.fromMicros, endMicros: range.toMicros };
   const against = await findDriftReference(transaction, monitor, rules, range.version, profile, span, rows);
-  const found = { rows: rows.length, reference: against.reference };
+  const found = { rows: rows.length, reference: against.reference, slices: answers.groups() };
   if (!against.profile) return { ...found, ...NO_EVIDENCE };
   const window = driftWindow(against.profile, drift);
   for (const columns of parts) window.add(columns);

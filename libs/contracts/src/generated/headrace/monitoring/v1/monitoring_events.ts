@@ -196,7 +196,33 @@ export interface WindowSummary {
   /** How often it was judged again because something of its time, or of its reference's, came after it was closed. */
   revisions: number;
   /** Of a drift window; unset: the training profile of the version. */
-  reference: WindowReference | undefined;
+  reference:
+    | WindowReference
+    | undefined;
+  /**
+   * By the declared slices of the Monitor; drift windows of binary models, performance windows of all. Of the events only the
+   * last window has them.
+   */
+  slices: SliceGroup[];
+}
+
+/** The requests of one window in one group of a declared slice. */
+export interface SliceGroup {
+  /** A feature. */
+  slice: string;
+  /** "< 500", "[500, 1000)", ">= 1000" of edges; a value; "(other)", "(missing)". */
+  group: string;
+  rows: number;
+  /**
+   * With 95 % intervals; empty below the slice's minimum sample. Performance: the measures of the window. Both, of binary
+   * models: positive_share, of requests whose score is at or above the decision threshold.
+   */
+  measures: { [key: string]: Estimate };
+}
+
+export interface SliceGroup_MeasuresEntry {
+  key: string;
+  value: Estimate | undefined;
 }
 
 /** How seldom a signal comes without any change. Windows are taken as independent; neighbours that are alike alarm more often. */
@@ -927,6 +953,7 @@ function createBaseWindowSummary(): WindowSummary {
     falseAlarms: undefined,
     revisions: 0,
     reference: undefined,
+    slices: [],
   };
 }
 
@@ -964,6 +991,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     if (message.reference !== undefined) {
       WindowReference.encode(message.reference, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.slices) {
+      SliceGroup.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1069,6 +1099,14 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.reference = WindowReference.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.slices.push(SliceGroup.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1106,6 +1144,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
         : undefined,
       revisions: isSet(object.revisions) ? globalThis.Number(object.revisions) : 0,
       reference: isSet(object.reference) ? WindowReference.fromJSON(object.reference) : undefined,
+      slices: globalThis.Array.isArray(object?.slices)
+        ? object.slices.map((e: any) => SliceGroup.fromJSON(e))
+        : [],
     };
   },
 
@@ -1144,6 +1185,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.reference !== undefined) {
       obj.reference = WindowReference.toJSON(message.reference);
     }
+    if (message.slices?.length) {
+      obj.slices = message.slices.map((e) => SliceGroup.toJSON(e));
+    }
     return obj;
   },
 
@@ -1164,6 +1208,241 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     message.revisions = object.revisions ?? 0;
     message.reference = (object.reference !== undefined && object.reference !== null)
       ? WindowReference.fromPartial(object.reference)
+      : undefined;
+    message.slices = object.slices?.map((e) => SliceGroup.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSliceGroup(): SliceGroup {
+  return { slice: "", group: "", rows: 0, measures: {} };
+}
+
+export const SliceGroup: MessageFns<SliceGroup> = {
+  encode(message: SliceGroup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slice !== "") {
+      writer.uint32(10).string(message.slice);
+    }
+    if (message.group !== "") {
+      writer.uint32(18).string(message.group);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(24).int64(message.rows);
+    }
+    globalThis.Object.entries(message.measures).forEach(([key, value]: [string, Estimate]) => {
+      SliceGroup_MeasuresEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SliceGroup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSliceGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slice = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = SliceGroup_MeasuresEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.measures[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SliceGroup {
+    return {
+      slice: isSet(object.slice) ? globalThis.String(object.slice) : "",
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      measures: isObject(object.measures)
+        ? (globalThis.Object.entries(object.measures) as [string, any][]).reduce(
+          (acc: { [key: string]: Estimate }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: Estimate.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: SliceGroup): unknown {
+    const obj: any = {};
+    if (message.slice !== "") {
+      obj.slice = message.slice;
+    }
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.measures) {
+      const entries = globalThis.Object.entries(message.measures) as [string, Estimate][];
+      if (entries.length > 0) {
+        obj.measures = {};
+        entries.forEach(([k, v]) => {
+          obj.measures[k] = Estimate.toJSON(v);
+        });
+      }
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SliceGroup>): SliceGroup {
+    return SliceGroup.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SliceGroup>): SliceGroup {
+    const message = createBaseSliceGroup();
+    message.slice = object.slice ?? "";
+    message.group = object.group ?? "";
+    message.rows = object.rows ?? 0;
+    message.measures = (globalThis.Object.entries(object.measures ?? {}) as [string, Estimate][]).reduce(
+      (acc: { [key: string]: Estimate }, [key, value]: [string, Estimate]) => {
+        if (value !== undefined) {
+          acc[key] = Estimate.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseSliceGroup_MeasuresEntry(): SliceGroup_MeasuresEntry {
+  return { key: "", value: undefined };
+}
+
+export const SliceGroup_MeasuresEntry: MessageFns<SliceGroup_MeasuresEntry> = {
+  encode(message: SliceGroup_MeasuresEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SliceGroup_MeasuresEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSliceGroup_MeasuresEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SliceGroup_MeasuresEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? Estimate.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: SliceGroup_MeasuresEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = Estimate.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SliceGroup_MeasuresEntry>): SliceGroup_MeasuresEntry {
+    return SliceGroup_MeasuresEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SliceGroup_MeasuresEntry>): SliceGroup_MeasuresEntry {
+    const message = createBaseSliceGroup_MeasuresEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
       : undefined;
     return message;
   },
@@ -2819,6 +3098,10 @@ function longToNumber(int64: { toString(): string }): number {
     throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
   }
   return num;
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

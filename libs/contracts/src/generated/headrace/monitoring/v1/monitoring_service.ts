@@ -31,6 +31,7 @@ export interface GetMonitorRequest {
 export interface GetMonitorResponse {
   monitor: string;
   model: string;
+  /** Slices have the newest of them, of at most 2000 groups in all. */
   windows: WindowSummary[];
   predictions: number;
   labelsJoined: number;
@@ -179,7 +180,7 @@ export interface MonitorStatus {
   championVersion: number;
   /** Signals that stand: drift, estimate, performance, concept. */
   standing: string[];
-  /** The last judged window of each kind. */
+  /** The last judged window of each kind, without slices. */
   windows: WindowSummary[];
   /** Of drift; unset: not known. */
   expectedRun: FalseAlarmRun | undefined;

@@ -6,7 +6,7 @@ import { addDlqCommands } from './commands/dlq';
 import { addDriftCommand } from './commands/drift';
 import { addLabelCommands } from './commands/label';
 import { addLogCommands } from './commands/log-commands';
-import { describeSlices, describeWindow, sliceRows } from './commands/monitor';
+import { describeRetraining, describeSlices, describeWindow, sliceRows } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
 import { addReplayCommand } from './commands/replay';
@@ -263,17 +263,19 @@ program
         return;
       }
       printRows(answer.windows.map(describeWindow), options.json === true);
+      if (options.json === true) return;
       const groups = describeSlices(answer.windows);
-      if (options.json !== true && groups.length > 0) printRows(groups, false);
-      if (options.json !== true)
-        printRows(
-          answer.decisions.map((decision) => ({
-            at: formatTime(decision.decidedAtMicros),
-            decision: decision.type.split('.').at(-1) ?? '',
-            summary: decision.summary,
-          })),
-          false,
-        );
+      if (groups.length > 0) printRows(groups, false);
+      const retraining = describeRetraining(answer.retraining);
+      if (retraining !== undefined) process.stdout.write(`\n${retraining}\n\n`);
+      printRows(
+        answer.decisions.map((decision) => ({
+          at: formatTime(decision.decidedAtMicros),
+          decision: decision.type.split('.').at(-1) ?? '',
+          summary: decision.summary,
+        })),
+        false,
+      );
     }),
   );
 

@@ -123,6 +123,18 @@ export const retrainingRequestsTotal = new Counter({
   labelNames: ['monitor', 'model', 'signal'] as const,
 });
 
+export const retrainingHeld = new Gauge({
+  name: 'headrace_monitoring_retraining_held',
+  help: '1 while signals ask for a retraining that is held back; reason is rollout_in_progress, request_open, person_needed, cooldown, daily_maximum or quiet_hours.',
+  labelNames: ['monitor', 'model', 'reason'] as const,
+});
+
+export const requestsWithoutPerson = new Gauge({
+  name: 'headrace_monitoring_requests_without_person',
+  help: 'Retrainings that the monitor asked for in a row since a person acted on the model.',
+  labelNames: ['monitor', 'model'] as const,
+});
+
 export const verdictsTotal = new Counter({
   name: 'headrace_monitoring_rollout_verdicts_total',
   help: 'Verdicts about rollouts: promote, roll_back, inconclusive.',

@@ -21,6 +21,7 @@ import { RolloutScores1765100000000 } from './database/migrations/1765100000000-
 import { JudgeMoreSignals1765500000000 } from './database/migrations/1765500000000-judge-more-signals';
 import { SketchWindows1765700000000 } from './database/migrations/1765700000000-sketch-windows';
 import { ReplayRequests1765900000000 } from './database/migrations/1765900000000-replay-requests';
+import { HoldRetrainingsBack1766100000000 } from './database/migrations/1766100000000-hold-retrainings-back';
 import { TimeTheLoop1765600000000 } from './database/migrations/1765600000000-time-the-loop';
 import { faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
@@ -29,7 +30,7 @@ import { ScoresHandler } from './events-in/scores.handler';
 import { VersionsHandler } from './events-in/versions.handler';
 import { MonitoringGrpc } from './grpc-in/monitoring.service';
 import type { MonitoringSettings } from './monitoring.config';
-import { RolloutMetrics, WindowMetrics } from './observe-decisions';
+import { RetrainingMetrics, RolloutMetrics, WindowMetrics } from './observe-decisions';
 import { LabellingController } from './http-in/labelling.controller';
 import { DecisionsTimer } from './timers/decisions.timer';
 import { LabelsTimer } from './timers/labels.timer';
@@ -68,6 +69,7 @@ const migrations = [
   SketchWindows1765700000000,
   ReplayRequests1765900000000,
   BatchPredictions1766000000000,
+  HoldRetrainingsBack1766100000000,
   SliceWindows1766200000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
@@ -89,7 +91,7 @@ const useCases = [
   Watch,
   ReadLoop,
 ];
-const metrics = [WindowMetrics, RolloutMetrics];
+const metrics = [WindowMetrics, RolloutMetrics, RetrainingMetrics];
 const timers = [DecisionsTimer, RolloutsTimer, LabelsTimer, LoopIndicatorsTimer, ReplaysTimer];
 const httpIn = [LabellingController];
 

@@ -5,7 +5,7 @@ import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
 import type { Evidence } from './domain/evidence';
 import { isEnough } from './domain/live-reference';
-import type { SignalKind } from './domain/retraining-policy';
+import { OBSTACLES, type SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
 import { confidenceSequence } from '@headrace/statistics';
 import {
@@ -19,6 +19,8 @@ import {
   performanceBound,
   performanceReference,
   performanceValue,
+  requestsWithoutPerson,
+  retrainingHeld,
   retrainingRequestsTotal,
   signalStands,
   slicePerformance,
@@ -27,6 +29,7 @@ import {
   verdictsTotal,
   windowsTotal,
 } from './monitoring-metrics';
+import type { RetrainingDecision } from './use-cases/request-retraining';
 import type { WatchedMonitor } from './watched-monitors';
 
 interface Shared {
@@ -131,9 +134,16 @@ export class WindowMetrics {
   signal(monitor: WatchedMonitor, kind: SignalKind, stands: boolean): void {
     signalStands.set({ monitor: monitor.name, model: monitor.model, signal: kind }, stands ? 1 : 0);
   }
+}
 
-  requested(monitor: WatchedMonitor, signal: SignalKind): void {
-    retrainingRequestsTotal.inc({ monitor: monitor.name, model: monitor.model, signal });
+@Injectable()
+export class RetrainingMetrics {
+  decided(monitor: WatchedMonitor, { retraining, requestsWithoutPerson: inARow }: RetrainingDecision): void {
+    const shared = { monitor: monitor.name, model: monitor.model };
+    requestsWithoutPerson.set(shared, inARow);
+    const why = retraining.kind === 'held' ? retraining.why : undefined;
+    for (const reason of OBSTACLES) retrainingHeld.set({ ...shared, reason }, reason === why ? 1 : 0);
+    if (retraining.kind === 'request') retrainingRequestsTotal.inc({ ...shared, signal: retraining.signal.kind });
   }
 }
 

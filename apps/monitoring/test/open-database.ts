@@ -7,6 +7,7 @@ import { SliceWindows1766200000000 } from '../src/database/migrations/1766200000
 import { CreateMonitoring1765000000000 } from '../src/database/migrations/1765000000000-create-monitoring';
 import { RolloutScores1765100000000 } from '../src/database/migrations/1765100000000-rollout-scores';
 import { JudgeMoreSignals1765500000000 } from '../src/database/migrations/1765500000000-judge-more-signals';
+import { HoldRetrainingsBack1766100000000 } from '../src/database/migrations/1766100000000-hold-retrainings-back';
 import { TimeTheLoop1765600000000 } from '../src/database/migrations/1765600000000-time-the-loop';
 import type { Queries } from '../src/database/sql';
 
@@ -23,6 +24,7 @@ const migrations = [
   JudgeMoreSignals1765500000000,
   TimeTheLoop1765600000000,
   BatchPredictions1766000000000,
+  HoldRetrainingsBack1766100000000,
   SliceWindows1766200000000,
 ];
 

@@ -16,6 +16,7 @@ import {
   LOG_READER,
   type BroadcastSubscription,
   type BulkPublisher,
+  type Cause,
   type LogEvent,
   type LogReader,
   type ReceivedEvent,
@@ -326,9 +327,14 @@ export class MonitoringSystem {
   async publish<T>(
     definition: EventDefinition<T>,
     data: readonly T[],
-    options: { readonly idOf?: (data: T) => string; readonly partition?: number; readonly key?: string } = {},
+    options: {
+      readonly idOf?: (data: T) => string;
+      readonly partition?: number;
+      readonly key?: string;
+      readonly cause?: Cause;
+    } = {},
   ): Promise<void> {
-    const { idOf, partition, key } = options;
+    const { idOf, partition, key, cause = null } = options;
     await this.app.get<BulkPublisher>(BULK_PUBLISHER).publish(
       data.map((one) => {
         this.sequence += 1;
@@ -337,7 +343,7 @@ export class MonitoringSystem {
           data: one,
           id: idOf?.(one) ?? `${this.name}/${this.sequence}`,
           producer: { shard: this.name, sequence: this.sequence },
-          cause: null,
+          cause,
           stream: this.stream,
           ...(partition === undefined ? {} : { partition }),
           ...(key === undefined ? {} : { key }),

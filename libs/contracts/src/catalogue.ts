@@ -30,6 +30,7 @@ import {
   PerformanceDegraded,
   ReplayCompleted,
   RetrainingRequested,
+  RetrainingWithheld,
   RolloutAnalysisCompleted,
 } from './generated/headrace/monitoring/v1/monitoring_events';
 import {
@@ -456,6 +457,14 @@ export const events = {
     RetrainingRequested,
     (e) => e.model,
     'The Monitor policy asks for a new version.',
+  ),
+  RetrainingWithheld: event(
+    `${MONITORING}.RetrainingWithheld`,
+    topics.monitoring,
+    'monitoring',
+    RetrainingWithheld,
+    (e) => e.model,
+    'Signals ask for a new version, and the Monitor policy holds the request back.',
   ),
   AlertRaised: event(
     `${MONITORING}.AlertRaised`,

@@ -1,6 +1,7 @@
 // What a Monitor says: what is judged, what counts as worse, and what follows.
 import { z } from 'zod';
 import { Labelling } from './labelling';
+import { Retraining } from './retraining';
 import { Duration, Label, Name } from './scalars';
 
 /** Distances whose distribution without change is known: the profile has the counts of the reference's own windows. */
@@ -233,17 +234,6 @@ export const MonitorSpec = z.strictObject({
       rule: Hysteresis.default({ k: 1, n: 3 }),
     })
     .optional(),
-  retraining: z
-    .strictObject({
-      plan: Name,
-      on: z.array(z.enum(['drift', 'estimate', 'performance', 'concept'])).min(1),
-      /** any: one of the signals is enough; all: every one of them must stand at the same time. */
-      match: z.enum(['any', 'all']).default('any'),
-      /** Event time between two requests. */
-      cooldown: Duration.default('7d'),
-      /** Requests within one day of the wall clock. */
-      maximumPerDay: z.int().min(1).max(1_000).default(10),
-    })
-    .optional(),
+  retraining: Retraining.optional(),
   labelling: Labelling.optional(),
 });

@@ -1,5 +1,5 @@
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
-import { describeWindow } from './monitor';
+import { describeRetraining, describeWindow } from './monitor';
 
 const DAY = 86_400_000_000;
 const reference = { kind: 'moving', fromMicros: 0, toMicros: 3 * DAY, windows: 3, required: 7, predictions: 1_500 };
@@ -28,5 +28,13 @@ describe('headrace monitor', () => {
   it('says why a window was not judged', () => {
     expect(describeWindow(window).tests).toBe('too few to be judged');
     expect(describeWindow({ ...window, reference }).tests).toBe('not judged: the reference has 3 of 7 windows');
+  });
+
+  it('says what the retraining policy waits for', () => {
+    expect(describeRetraining(undefined)).toBeUndefined();
+    const reason = 'quiet hours until 2026-01-11T05:30:00.000000Z (06:30 Europe/Berlin)';
+    expect(
+      describeRetraining({ waits: 'quiet_hours', reason, requestsWithoutPerson: 2, maximumWithoutPerson: 5 }),
+    ).toBe(`retraining: not requested: ${reason}; 2 of at most 5 automatic requests since a person acted`);
   });
 });

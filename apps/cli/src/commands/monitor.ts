@@ -4,6 +4,7 @@ import type {
   WindowReference,
   WindowSummary,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
+import type { RetrainingState } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
 import { figure } from '../output';
 
 /** One row: what was judged, on how much, and what each declared test found. */
@@ -72,6 +73,15 @@ function placeOf(window: WindowSummary, { slice, group, rows }: SliceGroup) {
     group,
     rows,
   };
+}
+
+/** What the retraining policy does now, and why; undefined: there is none. */
+export function describeRetraining(state: RetrainingState | undefined): string | undefined {
+  if (state === undefined) return undefined;
+  const { waits, reason, requestsWithoutPerson: inARow, maximumWithoutPerson: maximum } = state;
+  const said = waits === '' ? `about to be requested: ${reason}` : `not requested: ${reason}`;
+  const bound = maximum === undefined ? '' : ` of at most ${maximum}`;
+  return `retraining: ${said}; ${inARow}${bound} automatic requests since a person acted`;
 }
 
 function against(reference: WindowReference | undefined): string {

@@ -81,8 +81,11 @@ function watch(stream: readonly Case[], reference: readonly Case[], spec: Monito
     const decision = decideRetraining(rules, {
       standing: [...standing.values()],
       nowEventMicros: endMicros,
+      eventClockMicros: endMicros,
+      wallClockMicros: endMicros,
       lastRequestEventMicros: undefined,
       requestsWithinDay: 0,
+      requestsWithoutPerson: 0,
       rolloutInProgress: false,
       requestOpen: requests.length > 0,
     });

@@ -12,10 +12,21 @@ import { Controller } from '@nestjs/common';
 import { saveDeployment } from '../database/deployments.repository';
 import { saveVersionChange } from '../database/loop.repository';
 import { saveReplayRequest } from '../database/replay-requests.repository';
-import { saveRunFailure, saveRunRequest, saveRunVersion, saveVerdict } from '../database/retraining.repository';
+import {
+  savePersonAction,
+  saveRunFailure,
+  saveRunRequest,
+  saveRunVersion,
+  saveVerdict,
+} from '../database/retraining.repository';
 
 /** Changes of an endpoint after which nothing more is to be said about a version for now. */
 const VERDICTS: ReadonlySet<string> = new Set(['deployed', 'promoted', 'rolled_back', 'aborted']);
+
+/** Trigger of a training that somebody asked for with their token. */
+const BY_HAND = 'manual';
+/** Actor of what registry does by itself; every other one is the subject of a token. */
+const POLICY = 'policy';
 
 const REORDER_SAFE = { deadLetter: 'reorder-safe' } as const;
 
@@ -29,7 +40,11 @@ export class VersionsHandler {
 
   @OnEvent(events.TrainingRequested, REORDER_SAFE)
   async onTrainingRequested(event: ReceivedEvent<TrainingRequested>, transaction: Transaction): Promise<void> {
-    await saveRunRequest(transaction, event.data.runId, event.causationId, event.timeMicros);
+    const { eventId, timeMicros: actedMicros, data } = event;
+    const { runId, model, trigger, requestedBy: actor } = data;
+    await saveRunRequest(transaction, runId, event.causationId, actedMicros);
+    if (trigger !== BY_HAND) return;
+    await savePersonAction(transaction, { eventId, model, action: 'trained', actor, actedMicros, runId });
   }
 
   @OnEvent(events.TrainingFailed, REORDER_SAFE)
@@ -57,10 +72,14 @@ export class VersionsHandler {
 
   @OnEvent(events.EndpointChanged, REORDER_SAFE)
   async onEndpoint(event: ReceivedEvent<EndpointChanged>, transaction: Transaction): Promise<void> {
-    const { endpoint, model, version, change } = event.data;
+    const { endpoint, model, version, change, actor } = event.data;
+    const { eventId, timeMicros: changedMicros } = event;
+    if (actor !== POLICY) {
+      const action = { eventId, model, action: change, actor, actedMicros: changedMicros, runId: undefined };
+      await savePersonAction(transaction, action);
+    }
     if (!VERDICTS.has(change)) return;
     await saveVerdict(transaction, model, version, change);
-    const { eventId, timeMicros: changedMicros } = event;
     await saveVersionChange(transaction, { eventId, model, version, endpoint, change, changedMicros });
   }
 }

@@ -11,6 +11,7 @@ import type {
   MonitorStatus,
   ReplayVersionRequest,
   ReplayVersionResponse,
+  RetrainingState,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
 import { parseDuration } from '@headrace/event-time';
 import type { CallContext, UnaryMethods } from '@headrace/grpc';
@@ -27,7 +28,9 @@ import { readLastWindows, readNewestWindows, summariesOf, summaryOf } from '../d
 import { expectedRun } from '../domain/calibration';
 import { compareVersions } from '../domain/compare-versions';
 import { ReadLoop } from '../use-cases/read-loop';
+import { ReadProgress } from '../use-cases/read-progress';
 import { ReplayVersion } from '../use-cases/replay-version';
+import { readRetraining } from '../use-cases/request-retraining';
 import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
 
 const MOST_WINDOWS = 1_000;
@@ -41,6 +44,7 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
     private readonly monitors: WatchedMonitors,
     private readonly replay: ReplayVersion,
     private readonly readLoop: ReadLoop,
+    private readonly readProgress: ReadProgress,
     source: DataSource,
   ) {
     this.queries = { query: (sql, parameters) => source.query(sql, parameters && [...parameters]) };
@@ -68,7 +72,25 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
       predictions: counters.predictions,
       labelsJoined: counters.joined,
       decisions: await readDecisions(this.queries, monitor.name, monitor.endpoint),
+      retraining: await this.retrainingOf(monitor),
     };
+  }
+
+  private async retrainingOf(monitor: WatchedMonitor): Promise<RetrainingState | undefined> {
+    const deployment = await readDeployment(this.queries, monitor.endpoint);
+    if (!deployment) return undefined;
+    const progress = await this.readProgress.run(this.queries, monitor);
+    const decision = await readRetraining(this.queries, monitor, deployment, progress);
+    if (!decision) return undefined;
+    const { retraining, requestsWithoutPerson, rules } = decision;
+    const bounds = { requestsWithoutPerson, maximumWithoutPerson: rules.maximumWithoutPerson };
+    if (retraining.kind === 'no_signal') {
+      const reason = `${rules.match} of ${rules.on.join(', ')}: not standing`;
+      return { waits: 'no_signal', reason, untilMicros: undefined, ...bounds };
+    }
+    const { reason } = retraining;
+    if (retraining.kind === 'request') return { waits: '', reason, untilMicros: undefined, ...bounds };
+    return { waits: retraining.why, reason, untilMicros: retraining.untilMicros, ...bounds };
   }
 
   async compareVersions(request: CompareVersionsRequest): Promise<CompareVersionsResponse> {

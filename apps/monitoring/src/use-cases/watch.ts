@@ -13,7 +13,7 @@ import { hasStale } from '../database/windows.repository';
 import { driftHorizon, labelHorizon, type Progress } from '../domain/progress';
 import type { MonitoringSettings } from '../monitoring.config';
 import { evaluationOverdue, eventTimeHorizon } from '../monitoring-metrics';
-import { RolloutMetrics, WindowMetrics } from '../observe-decisions';
+import { RetrainingMetrics, RolloutMetrics, WindowMetrics } from '../observe-decisions';
 import type { WatchedMonitor } from '../watched-monitors';
 import { AnalyseRollout } from './analyse-rollout';
 import { CloseWindow, type Closed } from './close-window';
@@ -45,6 +45,7 @@ export class Watch {
     private readonly analyseRollout: AnalyseRollout,
     private readonly windowMetrics: WindowMetrics,
     private readonly rolloutMetrics: RolloutMetrics,
+    private readonly retrainingMetrics: RetrainingMetrics,
     @Inject(SETTINGS) private readonly settings: MonitoringSettings,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -60,14 +61,13 @@ export class Watch {
       if (Number.isFinite(horizon)) eventTimeHorizon.set({ monitor: monitor.name, kind }, horizon / MICROS.s);
     }
     const mark = markOf(monitor, progress, deployment);
-    if (this.seen.get(monitor.name) === mark)
-      return this.askAgain(queries, monitor, { version, digest: profileDigest }, this.keptFrom(horizons.performance));
+    if (this.seen.get(monitor.name) === mark) return this.askAgain(queries, monitor, progress, version, profileDigest);
     const dueSince = this.dueSince.get(monitor.name) ?? performance.now();
     this.dueSince.set(monitor.name, dueSince);
     evaluationOverdue.set({ monitor: monitor.name }, (performance.now() - dueSince) / 1_000);
     const reference = { version, profile: await this.profiles.load(profileDigest) };
     await this.closeAll(monitor, reference, progress);
-    await this.askForRetraining(monitor);
+    await this.askForRetraining(monitor, progress);
     await this.analyse(monitor, progress);
     this.seen.set(monitor.name, mark);
     this.dueSince.delete(monitor.name);
@@ -78,17 +78,19 @@ export class Watch {
   private async askAgain(
     queries: Queries,
     monitor: WatchedMonitor,
-    { version, digest }: { readonly version: number; readonly digest: string },
-    keptFromMicros: number,
+    progress: Progress,
+    version: number,
+    profileDigest: string,
   ): Promise<void> {
     const now = performance.now();
     if (now - (this.asked.get(monitor.name) ?? -Infinity) < ASK_AGAIN_MS) return;
     this.asked.set(monitor.name, now);
+    const keptFromMicros = this.keptFrom(labelHorizon(progress));
     if (await hasStale(queries, monitor.name, version, keptFromMicros)) {
-      await this.reviseAll(monitor, { version, profile: await this.profiles.load(digest) }, keptFromMicros);
+      await this.reviseAll(monitor, { version, profile: await this.profiles.load(profileDigest) }, keptFromMicros);
     }
     const standing = (await readStates(queries, monitor.name)).some((state) => state.signal);
-    if (standing) await this.askForRetraining(monitor);
+    if (standing) await this.askForRetraining(monitor, progress);
   }
 
   private async reviseAll(monitor: WatchedMonitor, reference: Reference, keptFromMicros: number): Promise<void> {
@@ -141,18 +143,19 @@ export class Watch {
       this.windowMetrics.closed(monitor, window, signalStands);
       const { evidence, ...rest } = window;
       this.logger.info({ ...rest, signalStands, crossings: evidence.filter((e) => e.crossed) }, 'window closed');
-      if (signalStands) await this.askForRetraining(monitor);
+      if (signalStands) await this.askForRetraining(monitor, progress);
     }
   }
 
-  private async askForRetraining(monitor: WatchedMonitor): Promise<void> {
+  private async askForRetraining(monitor: WatchedMonitor, progress: Progress): Promise<void> {
     const decision = await this.decide(async (transaction) => {
       const deployment = await readDeployment(transaction, monitor.endpoint);
-      return deployment && this.requestRetraining.run(transaction, monitor, deployment);
+      return deployment && this.requestRetraining.run(transaction, monitor, deployment, progress);
     });
-    if (decision?.kind !== 'request') return;
-    this.windowMetrics.requested(monitor, decision.signal.kind);
-    this.logger.info({ monitor: monitor.name, reason: decision.reason }, 'retraining requested');
+    if (!decision) return;
+    this.retrainingMetrics.decided(monitor, decision);
+    if (decision.retraining.kind !== 'request') return;
+    this.logger.info({ monitor: monitor.name, reason: decision.retraining.reason }, 'retraining requested');
   }
 
   private async analyse(monitor: WatchedMonitor, progress: Progress): Promise<void> {

@@ -19,6 +19,7 @@ import type {
   PerformanceDegraded,
   ReplayCompleted,
   RetrainingRequested,
+  RetrainingWithheld,
   RolloutAnalysisCompleted,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import type {
@@ -136,6 +137,11 @@ export class EventIndexHandler {
 
   @OnEventBatch(events.RetrainingRequested, options)
   onRetrainingRequested(received: ReceivedEvent<RetrainingRequested>[], transaction: Transaction): Promise<void> {
+    return this.keep(received, transaction);
+  }
+
+  @OnEventBatch(events.RetrainingWithheld, options)
+  onRetrainingWithheld(received: ReceivedEvent<RetrainingWithheld>[], transaction: Transaction): Promise<void> {
     return this.keep(received, transaction);
   }
 

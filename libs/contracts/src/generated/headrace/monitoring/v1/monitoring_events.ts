@@ -333,6 +333,25 @@ export interface RetrainingRequested {
   decidedAtEventMicros: number;
 }
 
+/**
+ * A retraining that the signals ask for is not requested, by the Monitor's policy. Once for each signal and end of quiet hours;
+ * caused by the signal. RetrainingRequested follows when nothing stands in the way any more and the signals still ask for it.
+ */
+export interface RetrainingWithheld {
+  monitor: string;
+  model: string;
+  plan: string;
+  /** drift, estimate, performance or concept. */
+  signal: string;
+  signalEventId: string;
+  /** quiet_hours; person_needed: so many requests in a row without a person's act. */
+  why: string;
+  /** The same as a sentence. */
+  reason: string;
+  /** End of the quiet hours, on the clock that they run on. Absent: until a person acts. */
+  untilMicros?: number | undefined;
+}
+
 export interface AlertRaised {
   alertId: string;
   monitor: string;
@@ -2798,6 +2817,204 @@ export const RetrainingRequested: MessageFns<RetrainingRequested> = {
     message.reason = object.reason ?? "";
     message.signalEventId = object.signalEventId ?? "";
     message.decidedAtEventMicros = object.decidedAtEventMicros ?? 0;
+    return message;
+  },
+};
+
+function createBaseRetrainingWithheld(): RetrainingWithheld {
+  return {
+    monitor: "",
+    model: "",
+    plan: "",
+    signal: "",
+    signalEventId: "",
+    why: "",
+    reason: "",
+    untilMicros: undefined,
+  };
+}
+
+export const RetrainingWithheld: MessageFns<RetrainingWithheld> = {
+  encode(message: RetrainingWithheld, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.monitor !== "") {
+      writer.uint32(10).string(message.monitor);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.plan !== "") {
+      writer.uint32(26).string(message.plan);
+    }
+    if (message.signal !== "") {
+      writer.uint32(34).string(message.signal);
+    }
+    if (message.signalEventId !== "") {
+      writer.uint32(42).string(message.signalEventId);
+    }
+    if (message.why !== "") {
+      writer.uint32(50).string(message.why);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    if (message.untilMicros !== undefined) {
+      writer.uint32(64).int64(message.untilMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetrainingWithheld {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetrainingWithheld();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.monitor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signal = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.signalEventId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.untilMicros = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetrainingWithheld {
+    return {
+      monitor: isSet(object.monitor) ? globalThis.String(object.monitor) : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
+      signal: isSet(object.signal) ? globalThis.String(object.signal) : "",
+      signalEventId: isSet(object.signalEventId)
+        ? globalThis.String(object.signalEventId)
+        : isSet(object.signal_event_id)
+        ? globalThis.String(object.signal_event_id)
+        : "",
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      untilMicros: isSet(object.untilMicros)
+        ? globalThis.Number(object.untilMicros)
+        : isSet(object.until_micros)
+        ? globalThis.Number(object.until_micros)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RetrainingWithheld): unknown {
+    const obj: any = {};
+    if (message.monitor !== "") {
+      obj.monitor = message.monitor;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.plan !== "") {
+      obj.plan = message.plan;
+    }
+    if (message.signal !== "") {
+      obj.signal = message.signal;
+    }
+    if (message.signalEventId !== "") {
+      obj.signalEventId = message.signalEventId;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.untilMicros !== undefined) {
+      obj.untilMicros = Math.round(message.untilMicros);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetrainingWithheld>): RetrainingWithheld {
+    return RetrainingWithheld.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetrainingWithheld>): RetrainingWithheld {
+    const message = createBaseRetrainingWithheld();
+    message.monitor = object.monitor ?? "";
+    message.model = object.model ?? "";
+    message.plan = object.plan ?? "";
+    message.signal = object.signal ?? "";
+    message.signalEventId = object.signalEventId ?? "";
+    message.why = object.why ?? "";
+    message.reason = object.reason ?? "";
+    message.untilMicros = object.untilMicros ?? undefined;
     return message;
   },
 };

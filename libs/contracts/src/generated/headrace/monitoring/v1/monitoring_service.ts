@@ -36,6 +36,24 @@ export interface GetMonitorResponse {
   predictions: number;
   labelsJoined: number;
   decisions: DecisionRecord[];
+  /** Unset: the Monitor has no retraining policy, or nothing serves yet. */
+  retraining: RetrainingState | undefined;
+}
+
+/** What the retraining policy says now. */
+export interface RetrainingState {
+  /** no_signal, rollout_in_progress, request_open, cooldown, daily_maximum, person_needed, quiet_hours; empty: it is about to ask. */
+  waits: string;
+  /** The same as a sentence. */
+  reason: string;
+  /** When that ends: cooldown by event time, quiet_hours by their clock. Absent: by no time that is known. */
+  untilMicros?:
+    | number
+    | undefined;
+  /** Automatic requests in a row since a person acted on the model. */
+  requestsWithoutPerson: number;
+  /** Absent: no bound. */
+  maximumWithoutPerson?: number | undefined;
 }
 
 export interface DecisionRecord {
@@ -303,7 +321,7 @@ export const GetMonitorRequest: MessageFns<GetMonitorRequest> = {
 };
 
 function createBaseGetMonitorResponse(): GetMonitorResponse {
-  return { monitor: "", model: "", windows: [], predictions: 0, labelsJoined: 0, decisions: [] };
+  return { monitor: "", model: "", windows: [], predictions: 0, labelsJoined: 0, decisions: [], retraining: undefined };
 }
 
 export const GetMonitorResponse: MessageFns<GetMonitorResponse> = {
@@ -325,6 +343,9 @@ export const GetMonitorResponse: MessageFns<GetMonitorResponse> = {
     }
     for (const v of message.decisions) {
       DecisionRecord.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.retraining !== undefined) {
+      RetrainingState.encode(message.retraining, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -390,6 +411,14 @@ export const GetMonitorResponse: MessageFns<GetMonitorResponse> = {
             message.decisions.push(DecisionRecord.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.retraining = RetrainingState.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -418,6 +447,7 @@ export const GetMonitorResponse: MessageFns<GetMonitorResponse> = {
       decisions: globalThis.Array.isArray(object?.decisions)
         ? object.decisions.map((e: any) => DecisionRecord.fromJSON(e))
         : [],
+      retraining: isSet(object.retraining) ? RetrainingState.fromJSON(object.retraining) : undefined,
     };
   },
 
@@ -441,6 +471,9 @@ export const GetMonitorResponse: MessageFns<GetMonitorResponse> = {
     if (message.decisions?.length) {
       obj.decisions = message.decisions.map((e) => DecisionRecord.toJSON(e));
     }
+    if (message.retraining !== undefined) {
+      obj.retraining = RetrainingState.toJSON(message.retraining);
+    }
     return obj;
   },
 
@@ -455,6 +488,154 @@ export const GetMonitorResponse: MessageFns<GetMonitorResponse> = {
     message.predictions = object.predictions ?? 0;
     message.labelsJoined = object.labelsJoined ?? 0;
     message.decisions = object.decisions?.map((e) => DecisionRecord.fromPartial(e)) || [];
+    message.retraining = (object.retraining !== undefined && object.retraining !== null)
+      ? RetrainingState.fromPartial(object.retraining)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetrainingState(): RetrainingState {
+  return { waits: "", reason: "", untilMicros: undefined, requestsWithoutPerson: 0, maximumWithoutPerson: undefined };
+}
+
+export const RetrainingState: MessageFns<RetrainingState> = {
+  encode(message: RetrainingState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.waits !== "") {
+      writer.uint32(10).string(message.waits);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.untilMicros !== undefined) {
+      writer.uint32(24).int64(message.untilMicros);
+    }
+    if (message.requestsWithoutPerson !== 0) {
+      writer.uint32(32).int32(message.requestsWithoutPerson);
+    }
+    if (message.maximumWithoutPerson !== undefined) {
+      writer.uint32(40).int32(message.maximumWithoutPerson);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetrainingState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetrainingState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.waits = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.untilMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.requestsWithoutPerson = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maximumWithoutPerson = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetrainingState {
+    return {
+      waits: isSet(object.waits) ? globalThis.String(object.waits) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      untilMicros: isSet(object.untilMicros)
+        ? globalThis.Number(object.untilMicros)
+        : isSet(object.until_micros)
+        ? globalThis.Number(object.until_micros)
+        : undefined,
+      requestsWithoutPerson: isSet(object.requestsWithoutPerson)
+        ? globalThis.Number(object.requestsWithoutPerson)
+        : isSet(object.requests_without_person)
+        ? globalThis.Number(object.requests_without_person)
+        : 0,
+      maximumWithoutPerson: isSet(object.maximumWithoutPerson)
+        ? globalThis.Number(object.maximumWithoutPerson)
+        : isSet(object.maximum_without_person)
+        ? globalThis.Number(object.maximum_without_person)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RetrainingState): unknown {
+    const obj: any = {};
+    if (message.waits !== "") {
+      obj.waits = message.waits;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.untilMicros !== undefined) {
+      obj.untilMicros = Math.round(message.untilMicros);
+    }
+    if (message.requestsWithoutPerson !== 0) {
+      obj.requestsWithoutPerson = Math.round(message.requestsWithoutPerson);
+    }
+    if (message.maximumWithoutPerson !== undefined) {
+      obj.maximumWithoutPerson = Math.round(message.maximumWithoutPerson);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetrainingState>): RetrainingState {
+    return RetrainingState.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetrainingState>): RetrainingState {
+    const message = createBaseRetrainingState();
+    message.waits = object.waits ?? "";
+    message.reason = object.reason ?? "";
+    message.untilMicros = object.untilMicros ?? undefined;
+    message.requestsWithoutPerson = object.requestsWithoutPerson ?? 0;
+    message.maximumWithoutPerson = object.maximumWithoutPerson ?? undefined;
     return message;
   },
 };

@@ -5,7 +5,7 @@ import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
 import type { Evidence } from './domain/evidence';
 import { isEnough } from './domain/live-reference';
-import { OBSTACLES, type SignalKind } from './domain/retraining-policy';
+import { OBSTACLES, type RetrainingDecision, type SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
 import { confidenceSequence } from '@headrace/statistics';
 import {
@@ -29,7 +29,6 @@ import {
   verdictsTotal,
   windowsTotal,
 } from './monitoring-metrics';
-import type { RetrainingDecision } from './use-cases/request-retraining';
 import type { WatchedMonitor } from './watched-monitors';
 
 interface Shared {

@@ -67,6 +67,14 @@ export type Retraining =
   | Held
   | { readonly kind: 'request'; readonly signal: Signal; readonly reason: string };
 
+/** What a policy said, and by which figures. */
+export interface RetrainingDecision {
+  readonly rules: RetrainingRules;
+  readonly retraining: Retraining;
+  readonly requestsWithoutPerson: number;
+  readonly nowEventMicros: number;
+}
+
 export function decideRetraining(rules: RetrainingRules, now: Circumstances): Retraining {
   const wanted = [...new Set(rules.on)];
   const standing = now.standing.filter((signal) => wanted.includes(signal.kind));

@@ -18,7 +18,7 @@ import {
   decideRetraining,
   type Held,
   type Obstacle,
-  type Retraining,
+  type RetrainingDecision,
   type RetrainingRules,
   type Signal,
 } from '../domain/retraining-policy';
@@ -29,13 +29,6 @@ const UNANSWERED_MS = 600_000;
 
 /** The policy forbids it for now, which people are told; the other obstacles are the loop at work. */
 const TOLD: ReadonlySet<Obstacle> = new Set(['quiet_hours', 'person_needed']);
-
-export interface RetrainingDecision {
-  readonly rules: RetrainingRules;
-  readonly retraining: Retraining;
-  readonly requestsWithoutPerson: number;
-  readonly nowEventMicros: number;
-}
 
 /** What the policy of the monitor says now; undefined: it has none. Changes nothing. */
 export async function readRetraining(

@@ -112,8 +112,8 @@ export const models: Provider[] = [
     useFactory: (loader: ModelLoader, settings: GatewaySettings, metrics: GatewayMetrics, logger: Logger) => {
       // @grpc/grpc-js gives a connection 64 kB of room and takes many turns of the loop for a call: with it, what is not read at
       // once waits in the callers and uses up their deadlines.
-      const share =
-        settings.GATEWAY_GRPC_SERVER === 'fast' ? new LoopShare(settings.GATEWAY_HERE_MS * RUNS_IN_A_ROW) : undefined;
+      const mostMs = settings.GATEWAY_GRPC_SERVER === 'fast' ? settings.GATEWAY_HERE_MS * RUNS_IN_A_ROW : 0;
+      const share = new LoopShare(mostMs);
       return new VersionPool(loader, {
         batcher: (model, version, { place, runRows, rowMicros }) => ({
           share: place === 'here' ? share : undefined,

@@ -14,7 +14,7 @@ export class LoopShare {
   /** Of all runs until now. */
   ranMs = 0;
 
-  /** `mostMs`: longest time that runs which follow one another may keep the loop. `nowMs`: a clock that only rises. */
+  /** `mostMs`: longest time that runs which follow one another may keep the loop; 0: one run a turn. `nowMs`: a clock that only rises. */
   constructor(
     readonly mostMs: number,
     readonly nowMs: () => number = () => performance.now(),
@@ -28,7 +28,8 @@ export class LoopShare {
 /** The runs of one model. */
 export class RunLane {
   private runMs = 0;
-  private begunMs = 0;
+  /** When the runtime began with the last runs: a moment of the share's clock. */
+  begunMs = 0;
   private endedMs = 0;
   /** LoopShare.ranMs when its last runs ended. */
   private ranMs = 0;

@@ -281,8 +281,9 @@ export class MicroBatcher {
       return error ?? new Error('the model failed without an error');
     }
     const endedMs = performance.now();
-    // It began when the run before it was over.
-    const tookMs = endedMs - Math.max(startedMs, this.lastRunEndedMs);
+    // It began when the run before it was over. What the loop did before it came to its runs is no cost of the rows: a loop that
+    // falls behind would take them for dear, and refuse what it could answer as fast.
+    const tookMs = endedMs - Math.max(this.lane?.begunMs ?? startedMs, this.lastRunEndedMs);
     this.lastRunEndedMs = endedMs;
     if (rows >= TELLING_ROWS || rows === this.maxBatchRows) {
       const micros = (tookMs * 1_000) / rows;

@@ -5,7 +5,7 @@ import type { PredictionServed } from '@headrace/contracts/proto/inference/v1/in
 import { readsAnyOf, stringValue } from '@headrace/definitions';
 import type { Deployment, Treatment } from './deployment';
 
-/** Of SHA-256's 32: no two of 2^64 values share one. */
+/** Of SHA-256's 32: that two of a billion values share one has a probability of 10^-21. */
 const PSEUDONYM_BYTES = 16;
 
 /** The same answer for the same prediction id, whichever gateway asks: FNV-1a spreads ids over [0, 1). */

@@ -28,8 +28,8 @@ export class LoopShare {
 /** The runs of one model. */
 export class RunLane {
   private runMs = 0;
-  /** When the runtime began with the last runs: a moment of the share's clock. */
-  begunMs = 0;
+  private begunMs = 0;
+  private lapMs = 0;
   private endedMs = 0;
   /** LoopShare.ranMs when its last runs ended. */
   private ranMs = 0;
@@ -53,6 +53,16 @@ export class RunLane {
       const othersRanMs = this.share.ranMs - this.ranMs;
       this.othersMs = this.standing ? Math.max(0, this.begunMs - this.endedMs - othersRanMs) : 0;
     });
+  }
+
+  /**
+   * When a run is over: milliseconds since it began, which is when the run before it in the group was over. What the loop did before it
+   * came to its runs is no cost of theirs.
+   */
+  lap(): number {
+    const sinceMs = Math.max(this.begunMs, this.lapMs);
+    this.lapMs = this.share.nowMs();
+    return this.lapMs - sinceMs;
   }
 
   /** `waiting`: whether rows are left for more runs. */

@@ -171,6 +171,22 @@ describe('micro-batching', () => {
       expect(batcher.queuedRows).toBe(0);
     });
 
+    it('takes no row for dear because the loop was late', async () => {
+      const turnedAway: string[] = [];
+      const options = { share: new LoopShare(0), onTurnedAway: (reason: string) => turnedAway.push(reason) };
+      const batcher = aBatcher(new FirstFeatureModel(WIDTH), options);
+      const rows = Array.from({ length: 64 }, (_, row) => row);
+      const first = batcher.infer(rowsOf(...rows), rows.length);
+      // Between the drain, which stands before it, and the run.
+      setImmediate(() => {
+        const until = performance.now() + 300;
+        while (performance.now() < until);
+      });
+      await first;
+      await batcher.infer(rowsOf(...rows), rows.length, performance.now() + 150).catch(() => undefined);
+      expect(turnedAway).not.toContain('deadline_unreachable');
+    });
+
     it('fails a request once whose parts fail in several runs, and no other', async () => {
       const model = new FirstFeatureModel(WIDTH, (features) => {
         if (features.includes(666)) throw new Error('poison');

@@ -75,7 +75,6 @@ export class MicroBatcher {
   private draining = false;
   private rowMicros: number;
   private readonly lane: RunLane | undefined;
-  private lastRunEndedMs = 0;
   private readonly limit: QueueLimit;
   private readonly maxBatchRows: number;
   private readonly maxQueuedRows: number;
@@ -280,11 +279,8 @@ export class MicroBatcher {
     } catch (error) {
       return error ?? new Error('the model failed without an error');
     }
-    const endedMs = performance.now();
-    // It began when the run before it was over. What the loop did before it came to its runs is no cost of the rows: a loop that
-    // falls behind would take them for dear, and refuse what it could answer as fast.
-    const tookMs = endedMs - Math.max(this.lane?.begunMs ?? startedMs, this.lastRunEndedMs);
-    this.lastRunEndedMs = endedMs;
+    // A loop that falls behind must not take its rows for dear: it would refuse what it could answer as fast.
+    const tookMs = this.lane?.lap() ?? performance.now() - startedMs;
     if (rows >= TELLING_ROWS || rows === this.maxBatchRows) {
       const micros = (tookMs * 1_000) / rows;
       this.rowMicros +=

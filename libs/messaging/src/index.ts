@@ -18,7 +18,7 @@ export { silentLogger, type MessagingLogger } from './logger';
 export { MessagingModule, type MessagingAsyncOptions } from './messaging.module';
 export { messagingMigrations } from './migrations';
 export { openDeadLetters, type DeadLetters, type RedriveRequest } from './open-dead-letters';
-export { boolArray, byteaArray, float8Array, int4Array, int8Array, textArray, toFloat8s } from './postgres-arrays';
+export { boolArray, byteaArray, float8Array, int4Array, int8Array, textArray } from './postgres-arrays';
 export { processShard } from './producer-shards';
 export { openLogReader } from './open-log-reader';
 export { openUpstreamWriter, type UpstreamMessage, type UpstreamWriter } from './open-upstream-writer';

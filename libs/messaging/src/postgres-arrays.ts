@@ -59,14 +59,6 @@ export function byteaArray(values: readonly (Buffer | null)[]): Buffer {
   return array;
 }
 
-/** The numbers of a double precision[] without nulls, as array_send gives it. */
-export function toFloat8s(array: Buffer): Float64Array {
-  const values = new Float64Array(array.length <= HEADER_BYTES ? 0 : (array.length - HEADER_BYTES) / 12);
-  for (let index = 0; index < values.length; index += 1)
-    values[index] = array.readDoubleBE(HEADER_BYTES + index * 12 + 4);
-  return values;
-}
-
 function arrayOf(oid: number, length: number, bytes: number, hasNulls: boolean): Buffer {
   const array = Buffer.allocUnsafe(HEADER_BYTES + bytes);
   array.writeInt32BE(1, 0); // dimensions

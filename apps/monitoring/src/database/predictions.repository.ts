@@ -1,6 +1,6 @@
 import { events, topics } from '@headrace/contracts';
 import type { EventRef } from '@headrace/contracts/proto/common/v1/common';
-import { byteaArray, float8Array, int4Array, int8Array, textArray, type Cause } from '@headrace/messaging';
+import { boolArray, byteaArray, float8Array, int4Array, int8Array, textArray, type Cause } from '@headrace/messaging';
 import {
   asOfBytes,
   batchesOf,
@@ -106,7 +106,7 @@ async function writeBatches(
       textArray(of((batch) => batch.endpoint)),
       textArray(of((batch) => batch.model)),
       textArray(of((batch) => batch.rolloutId)),
-      of((batch) => batch.fallback),
+      boolArray(of((batch) => batch.fallback)),
       textArray(of((batch) => batch.layout.id)),
       int4Array(of((batch) => batch.partition)),
       int8Array(times.map((of) => of.reduce((least, time) => Math.min(least, time), Infinity))),
@@ -213,6 +213,7 @@ export function scoreOf(parameter: string): string {
   return `CASE WHEN version = ${parameter} THEN output
     ELSE shadow_outputs[array_position(shadow_versions, ${parameter}::bigint)] END`;
 }
+
 /** The next as-of time at or after a moment. */
 export async function nextPredictionTime(
   queries: Queries,

@@ -3,6 +3,7 @@ import type { Window } from '@headrace/event-time';
 import { byteaArray, float8Array, int4Array, textArray } from '@headrace/messaging';
 import { weeksBefore, type LiveRules } from '../domain/live-reference';
 import type { KeptSketch, WindowSketch } from '../domain/window-sketch';
+import { float8Bytes, float8sOf } from './float8s';
 import type { Queries } from './sql';
 
 /** Every window has a sketch of it: what belongs to the window is read off that one. */
@@ -39,7 +40,7 @@ export async function saveSketches(
       int4Array(sketches.map((sketch) => sketch.count)),
       float8Array(sketches.map((sketch) => sketch.mean)),
       float8Array(sketches.map((sketch) => sketch.squares)),
-      byteaArray(sketches.map((sketch) => bytesOf(sketch.sample))),
+      byteaArray(sketches.map((sketch) => float8Bytes(Float64Array.from(sketch.sample)))),
     ],
   );
 }
@@ -99,7 +100,7 @@ export async function readSketches(
     [monitor, version, subjects, starts],
   );
   const found = new Map<string, KeptSketch[]>(subjects.map((subject) => [subject, []]));
-  for (const row of rows) found.get(row.subject)?.push({ ...row, sample: valuesIn(row.sample) });
+  for (const row of rows) found.get(row.subject)?.push({ ...row, sample: float8sOf(row.sample) });
   return found;
 }
 
@@ -142,15 +143,4 @@ export async function pruneSketches(
       WHERE monitor = $1 AND start_time < $3 AND (version <> $2 OR start_time < $4)`,
     [monitor, version, beforeMicros, neededFromMicros],
   );
-}
-
-/** Little-endian on every machine. */
-function bytesOf(values: Float64Array): Buffer {
-  const bytes = Buffer.allocUnsafe(values.length * 8);
-  for (const [index, value] of values.entries()) bytes.writeDoubleLE(value, index * 8);
-  return bytes;
-}
-
-function valuesIn(bytes: Buffer): Float64Array {
-  return Float64Array.from({ length: bytes.length / 8 }, (_, index) => bytes.readDoubleLE(index * 8));
 }

@@ -19,7 +19,7 @@ export class SketchWindows1765700000000 implements MigrationInterface {
         value_count integer NOT NULL,
         mean double precision NOT NULL,
         squares double precision NOT NULL,
-        -- at most 1000 doubles, rising, little-endian
+        -- at most 1000 doubles, rising, as float8send gives them
         sample bytea NOT NULL,
         PRIMARY KEY (monitor, version, subject, start_time)
       );

@@ -6,7 +6,7 @@ import { addDlqCommands } from './commands/dlq';
 import { addDriftCommand } from './commands/drift';
 import { addLabelCommands } from './commands/label';
 import { addLogCommands } from './commands/log-commands';
-import { describeRetraining, describeSlices, describeWindow, sliceRows } from './commands/monitor';
+import { addMonitorCommand } from './commands/monitor';
 import { printAddresses, printSchema } from './commands/reference';
 import { printRejected } from './commands/rejected';
 import { addReplayCommand } from './commands/replay';
@@ -246,38 +246,7 @@ addStatusCommand(program, withClients);
 
 addDriftCommand(program, withClients);
 
-program
-  .command('monitor <name>')
-  .description('windows and decisions of a monitor')
-  .option('--slices', 'only the groups of its slices')
-  .option('--json')
-  .action((monitor: string, options: Json & { readonly slices?: true }) =>
-    withClients(async (clients) => {
-      const answer = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), {
-        monitor,
-        lastWindows: 50,
-      });
-      if (options.slices) {
-        if (options.json === true) printRows(sliceRows(answer.windows), true);
-        else printRows(describeSlices(answer.windows), false);
-        return;
-      }
-      printRows(answer.windows.map(describeWindow), options.json === true);
-      if (options.json === true) return;
-      const groups = describeSlices(answer.windows);
-      if (groups.length > 0) printRows(groups, false);
-      const retraining = describeRetraining(answer.retraining);
-      if (retraining !== undefined) process.stdout.write(`\n${retraining}\n\n`);
-      printRows(
-        answer.decisions.map((decision) => ({
-          at: formatTime(decision.decidedAtMicros),
-          decision: decision.type.split('.').at(-1) ?? '',
-          summary: decision.summary,
-        })),
-        false,
-      );
-    }),
-  );
+addMonitorCommand(program, withClients);
 
 const features = program.command('features').description('features');
 features

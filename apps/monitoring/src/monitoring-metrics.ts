@@ -75,6 +75,24 @@ export const sliceRows = new Gauge({
   labelNames: ['monitor', 'model', 'kind', 'slice', 'group'] as const,
 });
 
+export const businessMetric = new Gauge({
+  name: 'headrace_monitoring_business_metric',
+  help: 'What the labelled predictions of the last closed window were worth, by the expressions of the Monitor.',
+  labelNames: ['monitor', 'model', 'metric'] as const,
+});
+
+export const businessMetricBound = new Gauge({
+  name: 'headrace_monitoring_business_metric_bound',
+  help: '95 % interval of the metric in the last closed window; bound is low or high.',
+  labelNames: ['monitor', 'model', 'metric', 'bound'] as const,
+});
+
+export const businessMetricFailures = new Gauge({
+  name: 'headrace_monitoring_business_metric_failed_predictions',
+  help: 'Labelled predictions of the last closed window for which the expression of the metric gave no number.',
+  labelNames: ['monitor', 'model', 'metric'] as const,
+});
+
 export const estimatedPerformance = new Gauge({
   name: 'headrace_monitoring_estimated_performance',
   help: 'Performance of the last closed window as estimated from its scores, before labels; bound is value, low or high.',

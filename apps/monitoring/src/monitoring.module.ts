@@ -13,6 +13,7 @@ import { messagingMigrations, MessagingModule, openUpstreamWriter } from '@headr
 import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logger } from '@headrace/service-kit';
 import { Module } from '@nestjs/common';
 import { SliceWindows1766200000000 } from './database/migrations/1766200000000-slice-windows';
+import { BusinessMetrics1766400000000 } from './database/migrations/1766400000000-business-metrics';
 import { BatchPredictions1766000000000 } from './database/migrations/1766000000000-batch-predictions';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
 import { LabelQueue1765400000000 } from './database/migrations/1765400000000-label-queue';
@@ -71,6 +72,7 @@ const migrations = [
   BatchPredictions1766000000000,
   HoldRetrainingsBack1766100000000,
   SliceWindows1766200000000,
+  BusinessMetrics1766400000000,
 ];
 const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [

@@ -13,7 +13,9 @@ export const monitoringReplay: Replayable = {
     [GROUP]: {
       projection: {
         predictions: 'SELECT * FROM served_predictions',
-        labels: 'SELECT * FROM labels',
+        // Without the fields that metrics read: those of before a metric was declared are on the log alone.
+        labels: `SELECT source, key, value, event_time, known_time, published, event_id, correlation_id, traceparent
+          FROM labels`,
         outcomes: 'SELECT * FROM outcomes',
         stream_progress: 'SELECT * FROM stream_progress',
         deployments: 'SELECT * FROM deployments',

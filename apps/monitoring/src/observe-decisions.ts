@@ -3,12 +3,16 @@ import { Injectable } from '@nestjs/common';
 import type { Gauge } from 'prom-client';
 import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
+import { PREDICTION } from './domain/drift-window';
 import type { Evidence } from './domain/evidence';
 import { isEnough } from './domain/live-reference';
 import { OBSTACLES, type RetrainingDecision, type SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
 import { confidenceSequence } from '@headrace/statistics';
 import {
+  businessMetric,
+  businessMetricBound,
+  businessMetricFailures,
   canaryImprovement,
   canaryPairs,
   driftStatistic,
@@ -37,14 +41,42 @@ interface Shared {
 }
 
 interface Series {
+  readonly name: string;
   readonly gauge: Gauge;
   readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+function keyOf({ name, labels }: Series): string {
+  return JSON.stringify([name, labels]);
+}
+
+function slicesOf(shared: Shared, { kind, slices }: ClosedWindow): Series[] {
+  return slices.flatMap(({ slice, group, rows, measures }): Series[] => {
+    const labels = { ...shared, kind, slice, group };
+    const measured = Object.entries(measures).map(([metric, { value }]): Series => {
+      return { name: 'measure', gauge: slicePerformance, labels: { ...labels, metric }, value };
+    });
+    return [{ name: 'rows', gauge: sliceRows, labels, value: rows }, ...measured];
+  });
+}
+
+function metricsOf(shared: Shared, { metrics }: ClosedWindow): Series[] {
+  return metrics.flatMap(({ name: metric, value, failed }): Series[] => {
+    const labels = { ...shared, metric };
+    const failures: Series = { name: 'failed', gauge: businessMetricFailures, labels, value: failed };
+    if (!value) return [failures];
+    const bounds = (['low', 'high'] as const).map((bound): Series => {
+      return { name: 'bound', gauge: businessMetricBound, labels: { ...labels, bound }, value: value[bound] };
+    });
+    return [failures, { name: 'value', gauge: businessMetric, labels, value: value.value }, ...bounds];
+  });
 }
 
 /** Metrics of windows, told after the commit. */
 @Injectable()
 export class WindowMetrics {
-  /** Series of slices that stand, by monitor and kind of window. */
+  /** Series of slices and metrics that stand, by monitor and kind of window. */
   private readonly shown = new Map<string, readonly Series[]>();
 
   begun(monitor: WatchedMonitor, kind: SignalKind): void {
@@ -76,7 +108,7 @@ export class WindowMetrics {
     const shared = { monitor: monitor.name, model: monitor.model };
     const version = String(window.version);
     for (const evidence of window.evidence) this[window.kind](shared, version, evidence);
-    this.slices(shared, window);
+    this.declared(shared, window);
     if (window.kind !== 'drift') return;
     uncalibratedTests.set(shared, window.evidence.filter(({ threshold }) => !Number.isFinite(threshold)).length);
     const rule = monitor.spec.drift?.rule;
@@ -97,7 +129,10 @@ export class WindowMetrics {
     }
   }
 
-  private performance(shared: Shared, version: string, { statistic, value, reference, low, high }: Evidence): void {
+  private performance(shared: Shared, version: string, evidence: Evidence): void {
+    // A metric's test: the metric has gauges of its own.
+    if (evidence.subject !== PREDICTION) return;
+    const { statistic, value, reference, low, high } = evidence;
     const labels = { ...shared, version, metric: statistic };
     performanceValue.set(labels, value);
     if (!Number.isNaN(reference)) performanceReference.set(labels, reference);
@@ -106,23 +141,13 @@ export class WindowMetrics {
     }
   }
 
-  /** Groups that this window does not have, or not enough of, do not go on showing what an older one said of them. */
-  private slices(shared: Shared, { monitor, kind, slices }: ClosedWindow): void {
-    const labels = slices.map(({ slice, group }) => ({ ...shared, kind, slice, group }));
-    const series: Series[] = [];
-    for (const [place, { rows, measures }] of slices.entries()) {
-      const group = labels[place];
-      if (!group) continue;
-      sliceRows.set(group, rows);
-      series.push({ gauge: sliceRows, labels: group });
-      for (const [metric, { value }] of Object.entries(measures)) {
-        slicePerformance.set({ ...group, metric }, value);
-        series.push({ gauge: slicePerformance, labels: { ...group, metric } });
-      }
-    }
-    const now = new Set(series.map(({ labels: of }) => JSON.stringify(of)));
-    const key = `${monitor}/${kind}`;
-    for (const { gauge, labels: of } of this.shown.get(key) ?? []) if (!now.has(JSON.stringify(of))) gauge.remove(of);
+  /** What this window does not have, or not enough of, does not go on showing what an older one said of it. */
+  private declared(shared: Shared, window: ClosedWindow): void {
+    const series = [...slicesOf(shared, window), ...metricsOf(shared, window)];
+    for (const { gauge, labels, value } of series) gauge.set(labels, value);
+    const now = new Set(series.map(keyOf));
+    const key = `${window.monitor}/${window.kind}`;
+    for (const one of this.shown.get(key) ?? []) if (!now.has(keyOf(one))) one.gauge.remove(one.labels);
     this.shown.set(key, series);
   }
 

@@ -4,6 +4,7 @@ import { DefinitionReader } from '@headrace/definition-store';
 import { TOPIC_SUBSCRIPTIONS, type TopicSubscriptions } from '@headrace/messaging';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Judged } from './database/outcomes.repository';
+import { compileMetrics, type CompiledMetric } from './domain/business-metrics';
 import { labelSourceOf, type LabelSource } from './domain/label-source';
 
 /** Consumer group of this service. */
@@ -18,10 +19,13 @@ export interface WatchedMonitor {
   readonly model: string;
   readonly rollout: Endpoint['spec']['rollout'];
   readonly source: LabelSource;
+  readonly metrics: readonly CompiledMetric[];
 }
 
 export interface CompiledSource extends LabelSource {
   readonly evaluate: Expression;
+  /** Of its records, those that metrics of its monitors read. */
+  readonly fields: readonly string[];
 }
 
 /** The monitors whose endpoint and model are known, in their newest definitions, and where their labels come from. */
@@ -69,9 +73,12 @@ export class WatchedMonitors implements OnModuleInit {
   private refresh(): void {
     this.monitors = this.definitions.all('Monitor').flatMap((monitor) => this.watched(monitor) ?? []);
     const sources = new Map<string, CompiledSource>();
-    for (const { source } of this.monitors) {
+    for (const { source, metrics } of this.monitors) {
       const known = this.sources.get(source.id) ?? sources.get(source.id);
-      sources.set(source.id, known ?? { ...source, evaluate: compileExpression(source.expression, 'record') });
+      const evaluate = known?.evaluate ?? compileExpression(source.expression, 'record');
+      const ofOthers = sources.get(source.id)?.fields ?? [];
+      const fields = [...new Set([...ofOthers, ...metrics.flatMap((metric) => metric.record)])];
+      sources.set(source.id, { ...source, evaluate, fields });
     }
     this.sources = sources;
     const streams = [...new Set([...sources.values()].map((source) => source.stream))].sort();
@@ -92,6 +99,7 @@ export class WatchedMonitors implements OnModuleInit {
       model: endpoint.model,
       rollout: endpoint.rollout,
       source: labelSourceOf(spec.label.stream, spec.label.expression, model.task),
+      metrics: compileMetrics(spec.metrics),
     };
   }
 }

@@ -9,7 +9,7 @@ import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
 import { DefinitionPhase } from '@headrace/contracts/proto/definitions/v1/definitions_events';
 import { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import { VersionRole, type Rollout } from '@headrace/contracts/proto/registry/v1/registry_events';
-import { doubleValue, kinds, versionOf, type Definition, type Kind } from '@headrace/definitions';
+import { doubleValue, kinds, versionOf, type Definition, type Fields, type Kind } from '@headrace/definitions';
 import {
   BULK_PUBLISHER,
   KafkaEventServer,
@@ -296,7 +296,7 @@ export class MonitoringSystem {
     );
   }
 
-  labels(truths: readonly Case[]): Promise<void> {
+  labels(truths: readonly Case[], more: (one: Case) => Fields = () => ({})): Promise<void> {
     return this.publish(
       events.DataArrived,
       truths.map((one) => ({
@@ -305,7 +305,7 @@ export class MonitoringSystem {
         recordKey: one.key,
         eventTimeMicros: one.labelTimeMicros,
         knownTimeMicros: one.labelTimeMicros,
-        fields: { late: doubleValue(one.label) },
+        fields: { late: doubleValue(one.label), ...more(one) },
         origin: { topic: this.stream, partition: 0, offset: 0 },
         warnings: [],
         upstreamId: one.predictionId,

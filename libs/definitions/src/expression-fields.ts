@@ -20,8 +20,39 @@ export function readsAnyOf(source: string, variable: 'record' | 'request', field
   return fields.size > 0 && (whole || [...read, ...optional].some((name) => fields.has(name)));
 }
 
-function fieldsIn(source: string, variable: string): { read: Set<string>; optional: Set<string>; whole: boolean } {
-  const found = { read: new Set<string>(), optional: new Set<string>(), whole: false };
+export interface FieldsInUse {
+  readonly read: Set<string>;
+  /** Asked for with `has`. */
+  readonly optional: Set<string>;
+  /** The variable is used otherwise than by the name of a field. */
+  whole: boolean;
+}
+
+/** Names of the variables that the expression reads. Throws on a source that does not parse. */
+export function variablesIn(source: string): Set<string> {
+  const found = new Set<string>();
+  const visit = (node: unknown, bound: ReadonlySet<string>): void => {
+    if (typeof node !== 'object' || node === null) return;
+    const ident = contentOf(node, 'exprKind');
+    const name = ident?.case === 'identExpr' ? nameOf(ident.value, 'name') : undefined;
+    if (name !== undefined && !bound.has(name)) found.add(name);
+    // What a macro such as `exists` introduces is known within it.
+    const own = ['iterVar', 'iterVar2', 'accuVar'].flatMap((field) => nameOf(node, field) ?? []);
+    const inside = own.length === 0 ? bound : new Set([...bound, ...own]);
+    for (const child of Object.values(node)) visit(child, inside);
+  };
+  visit(parse(source).expr, new Set());
+  return found;
+}
+
+function nameOf(node: unknown, field: string): string | undefined {
+  const name = typeof node === 'object' && node !== null ? (node as Record<string, unknown>)[field] : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** Which fields of a variable an expression uses. Throws on a source that does not parse. */
+export function fieldsIn(source: string, variable: string): FieldsInUse {
+  const found: FieldsInUse = { read: new Set<string>(), optional: new Set<string>(), whole: false };
   const visit = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;
     const field = fieldRead(node, variable);

@@ -24,4 +24,12 @@ export {
   type Monitor,
   type TrainingPlan,
 } from './kinds';
+export {
+  compileMetric,
+  metricFieldsOf,
+  type MetricExpression,
+  type MetricRow,
+  type MetricScalar,
+  type MetricValue,
+} from './metric-expressions';
 export { boolValue, doubleValue, intValue, missing, scalarOf, stringValue, timeValue } from './records';

@@ -1,8 +1,10 @@
 // What a Monitor says: what is judged, what counts as worse, and what follows.
 import { z } from 'zod';
+import { checkExpression } from './expressions';
 import { Labelling } from './labelling';
+import { metricFault } from './metric-expressions';
 import { Retraining } from './retraining';
-import { Duration, Label, Name } from './scalars';
+import { Cel, Duration, Identifier, Label, Name } from './scalars';
 
 /** Distances whose distribution without change is known: the profile has the counts of the reference's own windows. */
 const OF_BINS: ReadonlySet<string> = new Set(['psi', 'js', 'hellinger', 'kullback_leibler', 'total_variation']);
@@ -142,6 +144,28 @@ const Slice = z
     'expected either "edges" or "values"',
   );
 
+/** What predictions are worth, over each performance window: a CEL expression over one labelled prediction. */
+const BusinessMetric = z
+  .strictObject({
+    name: Identifier,
+    /** Over `prediction`, `label`, `features` and `record` (of the label); a number, or true and false. */
+    expression: Cel,
+    /** count: predictions for which it is true, or not 0. */
+    aggregate: z.enum(['mean', 'sum', 'count']),
+    /** For people. */
+    unit: z.string().min(1).max(20).optional(),
+    /** Crosses beside the tests of `performance`: exactly one bound. */
+    test: z
+      .strictObject({ above: z.number().optional(), below: z.number().optional() })
+      .refine((test) => (test.above === undefined) !== (test.below === undefined), 'expected either "above" or "below"')
+      .optional(),
+  })
+  .superRefine(({ expression }, context) => {
+    // One that does not parse is told of by its own schema.
+    const fault = checkExpression(expression) === undefined ? metricFault(expression) : undefined;
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['expression'], message: fault });
+  });
+
 const Hysteresis = z
   .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
   .refine((rule) => rule.k <= rule.n, 'k of n windows: expected k ≤ n');
@@ -210,6 +234,11 @@ export const MonitorSpec = z.strictObject({
     .array(Slice)
     .max(5)
     .refine((all) => new Set(all.map((one) => one.feature)).size === all.length, 'expected each feature at most once')
+    .optional(),
+  metrics: z
+    .array(BusinessMetric)
+    .max(20)
+    .refine((all) => new Set(all.map((one) => one.name)).size === all.length, 'expected each name at most once')
     .optional(),
   /** Performance as estimated from what was asked and answered, before labels come. */
   estimate: z

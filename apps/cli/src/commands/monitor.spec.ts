@@ -1,5 +1,5 @@
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
-import { describeRetraining, describeWindow } from './monitor';
+import { describeMetrics, describeRetraining, describeSlices, describeWindow, sliceRows } from './monitor';
 
 const DAY = 86_400_000_000;
 const reference = { kind: 'moving', fromMicros: 0, toMicros: 3 * DAY, windows: 3, required: 7, predictions: 1_500 };
@@ -14,6 +14,7 @@ const window: WindowSummary = {
   revisions: 0,
   evidence: [],
   slices: [],
+  metrics: [],
   reference: undefined,
 };
 
@@ -36,5 +37,31 @@ describe('headrace monitor', () => {
     expect(
       describeRetraining({ waits: 'quiet_hours', reason, requestsWithoutPerson: 2, maximumWithoutPerson: 5 }),
     ).toBe(`retraining: not requested: ${reason}; 2 of at most 5 automatic requests since a person acted`);
+  });
+
+  it('shows the groups of the newest window of each kind, and which are too small', () => {
+    const measures = { brier: { value: 0.1, low: 0.05, high: 0.15 } };
+    const groups = [
+      { slice: 'distance', group: '< 500', rows: 400, measures },
+      { slice: 'distance', group: '>= 500', rows: 7, measures: {} },
+    ];
+    const older = { ...window, kind: 'performance', startMicros: 2 * DAY, slices: groups.slice(0, 1) };
+    const newest = { ...window, kind: 'performance', slices: groups };
+    expect(describeSlices([older, newest]).map(({ window: at, group, measures: of }) => [at, group, of])).toEqual([
+      ['1970-01-04T00:00', '< 500', 'brier 0.1000 [0.0500, 0.1500]'],
+      ['1970-01-04T00:00', '>= 500', 'too few to be measured'],
+    ]);
+    expect(sliceRows([older])).toEqual([expect.objectContaining({ brier: 0.1, brier_low: 0.05, brier_high: 0.15 })]);
+  });
+
+  it('shows what predictions were worth, and for how many nobody knows and why', () => {
+    const metric = { name: 'cost', aggregate: 'sum', unit: 'EUR', rows: 480, failed: 0, failure: '' };
+    const value = { value: 12.5, low: 10, high: 15 };
+    const none = { ...metric, rows: 0, failed: 3, failure: 'field not found: fee', value: undefined };
+    const rows = describeMetrics({ ...window, metrics: [{ ...metric, value }, none] });
+    expect(rows.map(({ value: shown, failed }) => [shown, failed])).toEqual([
+      ['12.5000 [10.0000, 15.0000] EUR', '–'],
+      ['–', '3: field not found: fee'],
+    ]);
   });
 });

@@ -1,15 +1,67 @@
-import { formatTime } from '@headrace/event-time';
+// headrace monitor: what each window said, by slice too, what predictions were worth, and what was decided.
 import type {
+  BusinessMetric,
   SliceGroup,
   WindowReference,
   WindowSummary,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import type { RetrainingState } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
-import { figure } from '../output';
+import { formatTime } from '@headrace/event-time';
+import type { Command } from 'commander';
+import type { Clients } from '../connection';
+import { figure, printRows } from '../output';
+
+interface MonitorOptions {
+  readonly json?: boolean;
+  readonly slices?: true;
+  readonly metrics?: true;
+}
+
+export function addMonitorCommand(
+  program: Command,
+  withClients: (work: (clients: Clients) => Promise<void>) => Promise<void>,
+): void {
+  program
+    .command('monitor <name>')
+    .description('windows and decisions of a monitor; of its newest windows also slices and business metrics')
+    .option('--slices', 'only the groups of its slices')
+    .option('--metrics', 'only its business metrics, of every window')
+    .option('--json')
+    .action((monitor: string, { slices, metrics, json = false }: MonitorOptions) =>
+      withClients(async (clients) => {
+        const {
+          windows,
+          decisions,
+          retraining: state,
+        } = await clients.call(clients.monitoring.getMonitor.bind(clients.monitoring), {
+          monitor,
+          lastWindows: 50,
+        });
+        if (slices) return printRows(json ? sliceRows(windows) : describeSlices(windows), json);
+        if (metrics) return printRows(windows.flatMap(json ? metricRows : describeMetrics), json);
+        printRows(windows.map(describeWindow), json);
+        if (json) return;
+        const newest = windows.findLast((window) => window.metrics.length > 0);
+        for (const rows of [describeSlices(windows), newest ? describeMetrics(newest) : []]) {
+          if (rows.length > 0) printRows(rows, false);
+        }
+        const retraining = describeRetraining(state);
+        if (retraining !== undefined) process.stdout.write(`\n${retraining}\n\n`);
+        printRows(
+          decisions.map((decision) => ({
+            at: formatTime(decision.decidedAtMicros),
+            decision: decision.type.split('.').at(-1) ?? '',
+            summary: decision.summary,
+          })),
+          false,
+        );
+      }),
+    );
+}
 
 /** One row: what was judged, on how much, and what each declared test found. */
 export function describeWindow(window: WindowSummary): Record<string, string | number> {
-  const tests = window.evidence.filter((evidence) => evidence.threshold !== 0);
+  const tests = window.evidence.filter((evidence) => evidence.threshold !== 0 || evidence.crossed);
   return {
     window: formatTime(window.startMicros).slice(0, 16),
     signal: window.kind,
@@ -82,6 +134,31 @@ export function describeRetraining(state: RetrainingState | undefined): string |
   const said = waits === '' ? `about to be requested: ${reason}` : `not requested: ${reason}`;
   const bound = maximum === undefined ? '' : ` of at most ${maximum}`;
   return `retraining: ${said}; ${inARow}${bound} automatic requests since a person acted`;
+}
+
+/** What the labelled predictions of a window were worth: a row for each metric. */
+export function describeMetrics(window: WindowSummary): Record<string, string | number>[] {
+  return window.metrics.map((metric) => ({
+    ...ofMetric(window, metric),
+    value:
+      metric.value === undefined
+        ? '–'
+        : `${figure(metric.value.value)}${band(metric.value.low, metric.value.high)} ${metric.unit}`.trimEnd(),
+    predictions: metric.rows,
+    failed: metric.failed === 0 ? '–' : `${metric.failed}: ${metric.failure}`,
+  }));
+}
+
+/** The same for programs. */
+export function metricRows(window: WindowSummary): Record<string, string | number>[] {
+  return window.metrics.map((metric) => {
+    const { rows, failed, failure, unit, value } = metric;
+    return { ...ofMetric(window, metric), unit, rows, failed, failure, ...value };
+  });
+}
+
+function ofMetric({ startMicros, version }: WindowSummary, { name, aggregate }: BusinessMetric) {
+  return { window: formatTime(startMicros).slice(0, 16), version, metric: name, aggregate };
 }
 
 function against(reference: WindowReference | undefined): string {

@@ -17,6 +17,7 @@ const status = {
       judged: true,
       revisions: 0,
       slices: [],
+      metrics: [],
       reference: undefined,
       evidence: [
         {

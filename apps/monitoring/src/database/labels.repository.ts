@@ -1,3 +1,4 @@
+import type { LabelFields } from '../domain/business-metrics';
 import type { Queries } from './sql';
 
 export interface LabelRow {
@@ -11,6 +12,8 @@ export interface LabelRow {
   readonly eventId: string;
   readonly correlationId: string;
   readonly traceparent: string | undefined;
+  /** Of its record, what metrics read; undefined: nothing. */
+  readonly fields?: LabelFields | undefined;
 }
 
 /** Writes labels and corrections that became known later; returns those that are news. */
@@ -24,13 +27,14 @@ export async function saveLabels(queries: Queries, labels: readonly LabelRow[]):
   const rows = [...latest.values()];
   const column = <V>(of: (label: LabelRow) => V): V[] => rows.map(of);
   const written = await queries.query<{ source: string; key: string }>(
-    `INSERT INTO labels (source, key, value, event_time, known_time, published, event_id, correlation_id, traceparent)
+    `INSERT INTO labels (source, key, value, event_time, known_time, published, event_id, correlation_id, traceparent,
+        fields)
      SELECT * FROM unnest($1::text[], $2::text[], $3::double precision[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::text[], $8::text[], $9::text[])
+        $7::text[], $8::text[], $9::text[], $10::jsonb[])
      ON CONFLICT (source, key) DO UPDATE
         SET value = excluded.value, event_time = excluded.event_time, known_time = excluded.known_time,
             published = excluded.published, event_id = excluded.event_id, correlation_id = excluded.correlation_id,
-            traceparent = excluded.traceparent
+            traceparent = excluded.traceparent, fields = excluded.fields
       WHERE excluded.known_time > labels.known_time
      RETURNING source, key`,
     [
@@ -43,6 +47,7 @@ export async function saveLabels(queries: Queries, labels: readonly LabelRow[]):
       column((label) => label.eventId),
       column((label) => label.correlationId),
       column((label) => label.traceparent ?? null),
+      column((label) => (label.fields === undefined ? null : JSON.stringify(label.fields))),
     ],
   );
   return written.flatMap((row) => latest.get(`${row.source}\n${row.key}`) ?? []);

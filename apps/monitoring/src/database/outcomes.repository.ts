@@ -108,7 +108,11 @@ function withMatched(matched: string): string {
 export interface LabelledScore {
   readonly predictionId: string;
   readonly label: number;
+  /** Of the version. */
   readonly score: number;
+  /** What was answered, and by which version. */
+  readonly output: number;
+  readonly answeredBy: number;
 }
 
 /** Outcomes that the version scored, with label event time within [from, to), in that order. */
@@ -120,8 +124,8 @@ export function readLabelledScores(
   toMicros: number,
 ): Promise<LabelledScore[]> {
   return queries.query<LabelledScore>(
-    `SELECT prediction_id AS "predictionId", label, score
-       FROM (SELECT prediction_id, label, label_event_time, ${scoreOf('$3')} AS score
+    `SELECT prediction_id AS "predictionId", label, score, output, version::float8 AS "answeredBy"
+       FROM (SELECT prediction_id, label, label_event_time, version, output, ${scoreOf('$3')} AS score
                FROM outcomes
               WHERE source = $1 AND endpoint = $2 AND label_event_time >= $4 AND label_event_time < $5) AS scored
       WHERE score IS NOT NULL ORDER BY label_event_time, prediction_id`,

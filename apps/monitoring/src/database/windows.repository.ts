@@ -1,4 +1,5 @@
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
+import type { MetricResult } from '../domain/business-metrics';
 import type { Evidence } from '../domain/evidence';
 import type { WindowReference } from '../domain/live-reference';
 import type { SignalKind } from '../domain/retraining-policy';
@@ -26,6 +27,8 @@ export interface ClosedWindow {
   readonly revisions: number;
   /** By the declared slices. */
   readonly slices: readonly SliceGroup[];
+  /** Those that the Monitor declares. */
+  readonly metrics: readonly MetricResult[];
 }
 
 /** JSON has no NaN: a statistic that could not be computed is null there. */
@@ -35,8 +38,12 @@ type StoredEvidence = Omit<Evidence, 'value' | 'reference' | 'threshold'> & {
   threshold: number | null;
 };
 
-interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference' | 'slices'> {
+interface Row extends Omit<
+  ClosedWindow,
+  'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference' | 'slices' | 'metrics'
+> {
   readonly slices: SliceGroup[] | null;
+  readonly metrics: MetricResult[] | null;
   readonly reference: WindowReference | null;
   readonly falseAlarms: number | null;
   readonly evidence: StoredEvidence[];
@@ -45,13 +52,13 @@ interface Row extends Omit<ClosedWindow, 'evidence' | 'lastPredictionId' | 'fals
 
 const COLUMNS = `monitor, kind, version::float8 AS version, start_time::float8 AS "startMicros",
   end_time::float8 AS "endMicros", judged, crossed, predictions, labels, evidence,
-  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions, slices`;
+  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions, slices, metrics`;
 
 export async function saveWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `INSERT INTO windows (monitor, kind, version, start_time, end_time, judged, crossed, predictions, labels, evidence,
-        last_prediction_id, false_alarms, reference, slices)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+        last_prediction_id, false_alarms, reference, slices, metrics)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       window.monitor,
       window.kind,
@@ -67,6 +74,7 @@ export async function saveWindow(queries: Queries, window: ClosedWindow): Promis
       window.falseAlarms ?? null,
       window.reference === undefined ? null : JSON.stringify(window.reference),
       window.slices.length === 0 ? null : JSON.stringify(window.slices),
+      window.metrics.length === 0 ? null : JSON.stringify(window.metrics),
     ],
   );
 }
@@ -129,7 +137,7 @@ export async function takeStale(
 export async function reviseWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `UPDATE windows SET judged = $5, crossed = $6, predictions = $7, labels = $8, evidence = $9, last_prediction_id = $10,
-        false_alarms = $11, reference = $12, slices = $13
+        false_alarms = $11, reference = $12, slices = $13, metrics = $14
       WHERE monitor = $1 AND kind = $2 AND version = $3 AND start_time = $4`,
     [
       window.monitor,
@@ -145,6 +153,7 @@ export async function reviseWindow(queries: Queries, window: ClosedWindow): Prom
       window.falseAlarms ?? null,
       window.reference === undefined ? null : JSON.stringify(window.reference),
       window.slices.length === 0 ? null : JSON.stringify(window.slices),
+      window.metrics.length === 0 ? null : JSON.stringify(window.metrics),
     ],
   );
 }
@@ -200,12 +209,13 @@ export async function driftedWithin(
 }
 
 function windowOf(row: Row): ClosedWindow {
-  const { lastPredictionId, evidence, falseAlarms, reference, slices, ...rest } = row;
+  const { lastPredictionId, evidence, falseAlarms, reference, slices, metrics, ...rest } = row;
   return {
     ...rest,
     falseAlarms: falseAlarms ?? undefined,
     reference: reference ?? undefined,
     slices: slices ?? [],
+    metrics: metrics ?? [],
     lastPredictionId: lastPredictionId ?? undefined,
     evidence: evidence.map((entry) => ({
       ...entry,
@@ -250,5 +260,11 @@ export function summaryOf(window: ClosedWindow, withSlices: boolean): WindowSumm
     reference: window.reference,
     revisions: window.revisions,
     slices: withSlices ? window.slices.map((group) => ({ ...group, measures: { ...group.measures } })) : [],
+    metrics: window.metrics.map(({ value, unit, failure, ...metric }) => ({
+      ...metric,
+      value: value && { ...value },
+      unit: unit ?? '',
+      failure: failure ?? '',
+    })),
   };
 }

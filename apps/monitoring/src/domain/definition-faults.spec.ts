@@ -29,6 +29,21 @@ describe('a Monitor', () => {
     ]);
   });
 
+  it('may have metrics with tests only beside those of performance', () => {
+    const metrics = [
+      { name: 'far', expression: 'features.distance > 1.0', aggregate: 'count' },
+      { name: 'cost', expression: 'label * 5.0', aggregate: 'sum', test: { above: 9 } },
+    ];
+    expect(faultsOf(monitor({ metrics }))).toEqual([
+      'spec.metrics.1.test: crosses beside the tests of spec.performance, which is not there',
+    ]);
+    const performance = { tests: [{ statistic: 'brier', worseBy: 0.1 }], crossings: 2 };
+    expect(faultsOf(monitor({ metrics, performance }))).toEqual([]);
+    expect(faultsOf(monitor({ metrics, performance: { ...performance, crossings: 3 } }))).toEqual([
+      'spec.performance.crossings: found 3, at most 2, the number of tests',
+    ]);
+  });
+
   it('may not want more windows of its reference than it declares', () => {
     const reference = { kind: 'moving', windows: 7, atLeast: 9 };
     expect(faultsOf(monitor({ drift: { ...drift, reference } }))).toEqual([

@@ -5,7 +5,7 @@ import { requiredOf, WEEK } from './live-reference';
 /** What is wrong with a Monitor beyond its schema; each a sentence that names the field. */
 export function faultsOf(definition: Definition): string[] {
   if (definition.kind !== 'Monitor') return [];
-  const { drift, estimate, performance, concept, retraining, window } = definition.spec;
+  const { drift, estimate, performance, concept, retraining, window, metrics = [] } = definition.spec;
   const signals = { drift, estimate, performance, concept };
   const faults: string[] = [];
   for (const signal of retraining?.on ?? []) {
@@ -18,12 +18,18 @@ export function faultsOf(definition: Definition): string[] {
       `spec.concept.crossings: found ${concept.crossings}, at most ${concept.detectors.length}, the number of detectors`,
     );
   }
+  const ofMetrics = metrics.filter((metric) => metric.test !== undefined);
+  const [tested] = ofMetrics;
+  if (tested && performance === undefined) {
+    faults.push(
+      `spec.metrics.${metrics.indexOf(tested)}.test: crosses beside the tests of spec.performance, which is not there`,
+    );
+  }
   if (drift?.reference) faults.push(...referenceFaults(drift.reference, window));
   for (const [name, rules] of Object.entries({ drift, estimate, performance })) {
-    if (rules && rules.crossings > rules.tests.length) {
-      faults.push(
-        `spec.${name}.crossings: found ${rules.crossings}, at most ${rules.tests.length}, the number of tests`,
-      );
+    const tests = (rules?.tests.length ?? 0) + (name === 'performance' ? ofMetrics.length : 0);
+    if (rules && rules.crossings > tests) {
+      faults.push(`spec.${name}.crossings: found ${rules.crossings}, at most ${tests}, the number of tests`);
     }
   }
   return faults;

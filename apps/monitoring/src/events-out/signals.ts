@@ -106,7 +106,8 @@ export function publishResolved(
 function describe(kind: SignalKind, window: ClosedWindow | undefined): string {
   const crossed = (window?.evidence ?? []).filter((entry) => entry.crossed);
   const found = crossed.map((entry) => {
-    const reference = kind === 'performance' || kind === 'estimate' ? `, reference ${entry.reference.toFixed(4)}` : '';
+    const isCompared = (kind === 'performance' || kind === 'estimate') && !Number.isNaN(entry.reference);
+    const reference = isCompared ? `, reference ${entry.reference.toFixed(4)}` : '';
     return `${entry.statistic} of ${entry.subject} ${entry.value.toFixed(4)} at threshold ${entry.threshold.toFixed(4)}${reference}`;
   });
   const until = window === undefined ? '' : ` in the window to ${formatTime(window.endMicros)}`;

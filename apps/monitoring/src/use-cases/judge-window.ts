@@ -4,13 +4,22 @@ import type { Transaction } from '@headrace/messaging';
 import { RowSample } from '@headrace/statistics';
 import { readDetectors, saveDetectors } from '../database/error-detectors.repository';
 import { readLabelledScores, type LabelledScore } from '../database/outcomes.repository';
+import { readLabelFields } from '../database/label-fields.repository';
 import { readServedFeatures } from '../database/served-features.repository';
 import { lastScored, readScoredPredictions, type ScoredRange } from '../database/scored-predictions.repository';
 import type { ClosedWindow } from '../database/windows.repository';
+import { businessMetrics, metricEvidence, type MetricResult } from '../domain/business-metrics';
 import { conceptEvidence } from '../domain/concept-evidence';
 import { rowsOf, MOST_VALUES, type ScoredColumns } from '../domain/drift-window';
 import { canEstimate, estimateEvidence, expectationOf, isCalibratable } from '../domain/estimate-evidence';
-import { driftEvidence, driftWindow, type Evidence, type JudgedEvidence, type ScoredRow } from '../domain/evidence';
+import {
+  driftEvidence,
+  driftWindow,
+  judged as judgedBy,
+  type Evidence,
+  type JudgedEvidence,
+  type ScoredRow,
+} from '../domain/evidence';
 import { isEnough, liveRulesOf, type WindowReference } from '../domain/live-reference';
 import { performanceEvidence, type LabelledRow } from '../domain/performance-evidence';
 import type { ReferenceProfile } from '../domain/reference-profile';
@@ -36,6 +45,7 @@ interface FoundEvidence extends JudgedEvidence {
   /** Absent: the training profile. */
   readonly reference?: WindowReference;
   readonly slices?: readonly SliceGroup[];
+  readonly metrics?: readonly MetricResult[];
 }
 
 /** Drift and performance of every monitor are judged; the others where the profile or the definition allows it. */
@@ -72,6 +82,7 @@ export async function judgeWindow(
     reference: found.reference,
     revisions: 0,
     slices: found.slices ?? [],
+    metrics: found.metrics ?? [],
   };
 }
 
@@ -100,9 +111,15 @@ async function findEvidence(
   const labelled = { rows: rows.length, lastPredictionId: rows.at(-1)?.predictionId };
   if (rows.length === 0) return { ...labelled, ...NO_EVIDENCE };
   if (kind === 'performance') {
-    const { evidence, crossed } = performanceEvidence(rows, profile, spec.performance, decisionThreshold);
+    const { evidence } = performanceEvidence(rows, profile, spec.performance, decisionThreshold);
     const slices = await findSlices(transaction, rows, monitor, profile);
-    return { ...labelled, crossed, evidence: [...evidence, ...expected(rows, profile, decisionThreshold)], slices };
+    const metrics = await findMetrics(transaction, rows, monitor);
+    const found = judgedBy(
+      [...evidence, ...metricEvidence(monitor.metrics, metrics)],
+      spec.performance?.crossings ?? 1,
+    );
+    const all = [...found.evidence, ...expected(rows, profile, decisionThreshold)];
+    return { ...labelled, crossed: found.crossed, evidence: all, slices, metrics };
   }
   const rules = spec.concept;
   if (!rules) return { ...labelled, ...NO_EVIDENCE };
@@ -127,6 +144,28 @@ async function findSlices(
     slices.map((slice) => slice.feature),
   );
   return labelledGroups(slices, rows, columns, task, decisionThreshold);
+}
+
+/** What the labelled requests were worth: features and records are looked up only where an expression reads them. */
+async function findMetrics(
+  transaction: Transaction,
+  rows: readonly LabelledScore[],
+  { metrics, source }: WatchedMonitor,
+): Promise<MetricResult[]> {
+  if (metrics.length === 0) return [];
+  const ids = rows.map((row) => row.predictionId);
+  const names = [...new Set(metrics.flatMap((metric) => metric.features))];
+  const columns = await readServedFeatures(transaction, ids, names);
+  const readsRecords = metrics.some((metric) => metric.record.length > 0);
+  const records = readsRecords ? await readLabelFields(transaction, source.id, ids) : undefined;
+  function* each() {
+    for (const [row, { predictionId, label, score, output, answeredBy: version }] of rows.entries()) {
+      const served = names.map((name, column) => [name, columns[column]?.[row] ?? Number.NaN] as const);
+      const features = Object.fromEntries(served.filter(([, value]) => !Number.isNaN(value)));
+      yield { prediction: { output, score, version }, label, features, record: records?.get(predictionId) ?? {} };
+    }
+  }
+  return businessMetrics(metrics, each());
 }
 
 /** The window is counted while it is read; only a reference that moves needs its rows, for the sketch that is kept of it. */

@@ -3,6 +3,7 @@ import type { ReceivedEvent, Transaction } from '@headrace/messaging';
 import { Injectable } from '@nestjs/common';
 import { saveLabels, type LabelRow } from '../database/labels.repository';
 import { joinLabels, lockSources } from '../database/outcomes.repository';
+import { labelFieldsOf } from '../domain/business-metrics';
 import { labelOf } from '../domain/label-source';
 import { labelsTotal } from '../monitoring-metrics';
 import { WatchedMonitors, type CompiledSource } from '../watched-monitors';
@@ -42,5 +43,6 @@ function rowOf(source: CompiledSource, event: ReceivedEvent<DataArrived>): Label
     eventId: event.eventId,
     correlationId: event.correlationId,
     traceparent: event.traceparent,
+    fields: labelFieldsOf(data.fields, source.fields),
   };
 }

@@ -204,6 +204,8 @@ export interface WindowSummary {
    * last window has them.
    */
   slices: SliceGroup[];
+  /** Of performance windows: those that the Monitor declares. */
+  metrics: BusinessMetric[];
 }
 
 /** The requests of one window in one group of a declared slice. */
@@ -223,6 +225,24 @@ export interface SliceGroup {
 export interface SliceGroup_MeasuresEntry {
   key: string;
   value: Estimate | undefined;
+}
+
+/** What the labelled predictions of a window were worth, by an expression of the Monitor. */
+export interface BusinessMetric {
+  name: string;
+  /** mean, sum or count. */
+  aggregate: string;
+  /** Unset: no prediction gave a number. */
+  value:
+    | Estimate
+    | undefined;
+  /** As declared; may be empty. */
+  unit: string;
+  /** Predictions for which the expression gave a number, and for which it could not be computed. */
+  rows: number;
+  failed: number;
+  /** Why the first of them failed; empty when none did. */
+  failure: string;
 }
 
 /** How seldom a signal comes without any change. Windows are taken as independent; neighbours that are alike alarm more often. */
@@ -973,6 +993,7 @@ function createBaseWindowSummary(): WindowSummary {
     revisions: 0,
     reference: undefined,
     slices: [],
+    metrics: [],
   };
 }
 
@@ -1013,6 +1034,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     for (const v of message.slices) {
       SliceGroup.encode(v!, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.metrics) {
+      BusinessMetric.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1126,6 +1150,14 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.slices.push(SliceGroup.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.metrics.push(BusinessMetric.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1165,6 +1197,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
       reference: isSet(object.reference) ? WindowReference.fromJSON(object.reference) : undefined,
       slices: globalThis.Array.isArray(object?.slices)
         ? object.slices.map((e: any) => SliceGroup.fromJSON(e))
+        : [],
+      metrics: globalThis.Array.isArray(object?.metrics)
+        ? object.metrics.map((e: any) => BusinessMetric.fromJSON(e))
         : [],
     };
   },
@@ -1207,6 +1242,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.slices?.length) {
       obj.slices = message.slices.map((e) => SliceGroup.toJSON(e));
     }
+    if (message.metrics?.length) {
+      obj.metrics = message.metrics.map((e) => BusinessMetric.toJSON(e));
+    }
     return obj;
   },
 
@@ -1229,6 +1267,7 @@ export const WindowSummary: MessageFns<WindowSummary> = {
       ? WindowReference.fromPartial(object.reference)
       : undefined;
     message.slices = object.slices?.map((e) => SliceGroup.fromPartial(e)) || [];
+    message.metrics = object.metrics?.map((e) => BusinessMetric.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1463,6 +1502,173 @@ export const SliceGroup_MeasuresEntry: MessageFns<SliceGroup_MeasuresEntry> = {
     message.value = (object.value !== undefined && object.value !== null)
       ? Estimate.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseBusinessMetric(): BusinessMetric {
+  return { name: "", aggregate: "", value: undefined, unit: "", rows: 0, failed: 0, failure: "" };
+}
+
+export const BusinessMetric: MessageFns<BusinessMetric> = {
+  encode(message: BusinessMetric, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.aggregate !== "") {
+      writer.uint32(18).string(message.aggregate);
+    }
+    if (message.value !== undefined) {
+      Estimate.encode(message.value, writer.uint32(26).fork()).join();
+    }
+    if (message.unit !== "") {
+      writer.uint32(34).string(message.unit);
+    }
+    if (message.rows !== 0) {
+      writer.uint32(40).int64(message.rows);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(48).int64(message.failed);
+    }
+    if (message.failure !== "") {
+      writer.uint32(58).string(message.failure);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BusinessMetric {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBusinessMetric();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.aggregate = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.value = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rows = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.failed = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BusinessMetric {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      aggregate: isSet(object.aggregate) ? globalThis.String(object.aggregate) : "",
+      value: isSet(object.value) ? Estimate.fromJSON(object.value) : undefined,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      rows: isSet(object.rows) ? globalThis.Number(object.rows) : 0,
+      failed: isSet(object.failed) ? globalThis.Number(object.failed) : 0,
+      failure: isSet(object.failure) ? globalThis.String(object.failure) : "",
+    };
+  },
+
+  toJSON(message: BusinessMetric): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.aggregate !== "") {
+      obj.aggregate = message.aggregate;
+    }
+    if (message.value !== undefined) {
+      obj.value = Estimate.toJSON(message.value);
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    if (message.rows !== 0) {
+      obj.rows = Math.round(message.rows);
+    }
+    if (message.failed !== 0) {
+      obj.failed = Math.round(message.failed);
+    }
+    if (message.failure !== "") {
+      obj.failure = message.failure;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BusinessMetric>): BusinessMetric {
+    return BusinessMetric.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BusinessMetric>): BusinessMetric {
+    const message = createBaseBusinessMetric();
+    message.name = object.name ?? "";
+    message.aggregate = object.aggregate ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? Estimate.fromPartial(object.value)
+      : undefined;
+    message.unit = object.unit ?? "";
+    message.rows = object.rows ?? 0;
+    message.failed = object.failed ?? 0;
+    message.failure = object.failure ?? "";
     return message;
   },
 };

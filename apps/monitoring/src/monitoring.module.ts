@@ -24,7 +24,7 @@ import { SketchWindows1765700000000 } from './database/migrations/1765700000000-
 import { ReplayRequests1765900000000 } from './database/migrations/1765900000000-replay-requests';
 import { HoldRetrainingsBack1766100000000 } from './database/migrations/1766100000000-hold-retrainings-back';
 import { TimeTheLoop1765600000000 } from './database/migrations/1765600000000-time-the-loop';
-import { faultsOf } from './domain/definition-faults';
+import { conflictsOf, faultsOf } from './domain/definition-faults';
 import { FactsHandler } from './events-in/facts.handler';
 import { ModelVersionsHandler } from './events-in/model-versions.handler';
 import { ScoresHandler } from './events-in/scores.handler';
@@ -139,7 +139,7 @@ class MonitoringCoreModule {}
         tuning: { chunkSize: 1_000 },
       }),
     }),
-    DefinitionStoreModule.forService({ owns: ['Monitor'], validate: faultsOf }),
+    DefinitionStoreModule.forService({ owns: ['Monitor'], validate: faultsOf, conflicts: conflictsOf }),
     MonitoringCoreModule,
     GrpcModule.forServices([MonitoringCoreModule], [MONITORING_GRPC, DEFINITION_GRPC]),
   ],

@@ -9,6 +9,7 @@ import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
 import { DefinitionPhase } from '@headrace/contracts/proto/definitions/v1/definitions_events';
 import { PredictionServed } from '@headrace/contracts/proto/inference/v1/inference_events';
 import { VersionRole, type Rollout } from '@headrace/contracts/proto/registry/v1/registry_events';
+import { DefinitionService } from '@headrace/definition-store';
 import { doubleValue, kinds, versionOf, type Definition, type Fields, type Kind } from '@headrace/definitions';
 import {
   BULK_PUBLISHER,
@@ -115,6 +116,10 @@ function tokens(): object[] {
   });
 }
 
+function document<K extends Kind>(kind: K, name: string, spec: object): Definition {
+  return kinds[kind].parse({ apiVersion: 'headrace.dev/v1', kind, metadata: { name }, spec });
+}
+
 /** A monitored endpoint of its own, on topics that all specs share. */
 export class MonitoringSystem {
   readonly name = uniqueName('late');
@@ -191,16 +196,27 @@ export class MonitoringSystem {
     return this.app.get(MonitoringGrpc, { strict: false });
   }
 
+  get definitions(): DefinitionService {
+    return this.app.get(DefinitionService, { strict: false });
+  }
+
   heardOf<T>(definition: EventDefinition<T>): (LogEvent & { data: T })[] {
     return this.heard.filter((event) => event.type === definition.type) as (LogEvent & { data: T })[];
   }
 
   /** DataStream, Model, Endpoint, TrainingPlan-free Monitor; resolves when the service watches it. */
   async define(monitor: object, analysis: object = {}, task = 'binary'): Promise<void> {
-    const document = <K extends Kind>(kind: K, name: string, spec: object): Definition =>
-      kinds[kind].parse({ apiVersion: 'headrace.dev/v1', kind, metadata: { name }, spec });
+    const { name } = this;
+    await this.publishDefinitions([...this.referred(analysis, task), this.monitor(monitor)]);
+    // Specs of one run share the log, so those of others are there as well.
+    const watched = this.app.get(WatchedMonitors, { strict: false });
+    await eventually(() => expect(watched.all().map((one) => one.endpoint)).toContain(name));
+  }
+
+  /** What the Monitor refers to. */
+  referred(analysis: object, task: string): Definition[] {
     const { name, stream } = this;
-    await this.publishDefinitions([
+    return [
       document('DataStream', stream, {
         source: { kafka: { topic: stream } },
         key: 'id',
@@ -209,15 +225,12 @@ export class MonitoringSystem {
       }),
       document('Model', name, { task }),
       document('Endpoint', name, { model: name, joinKey: 'id', rollout: { analysis } }),
-      document('Monitor', name, {
-        endpoint: name,
-        label: { stream, expression: 'record.late' },
-        ...monitor,
-      }),
-    ]);
-    // Specs of one run share the log, so those of others are there as well.
-    const watched = this.app.get(WatchedMonitors, { strict: false });
-    await eventually(() => expect(watched.all().map((one) => one.endpoint)).toContain(name));
+    ];
+  }
+
+  monitor(spec: object): Definition {
+    const { name, stream } = this;
+    return document('Monitor', name, { endpoint: name, label: { stream, expression: 'record.late' }, ...spec });
   }
 
   async deploy(
@@ -352,7 +365,8 @@ export class MonitoringSystem {
     );
   }
 
-  private publishDefinitions(definitions: readonly Definition[]): Promise<void> {
+  /** As their owners do. */
+  publishDefinitions(definitions: readonly Definition[]): Promise<void> {
     return this.publish(
       events.DefinitionChanged,
       definitions.map((definition) => ({

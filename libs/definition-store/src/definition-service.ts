@@ -30,6 +30,11 @@ export interface DefinitionOwner {
   readonly owns: readonly Kind[];
   /** Faults beyond the schema, each a sentence that names the field. `others`: owned definitions already known. */
   readonly validate?: (definition: Definition, others: readonly Definition[]) => readonly string[];
+  /**
+   * Faults against what it refers to, as far as that is known: the same kind of sentences. While there are any an applied
+   * definition is refused; one that came before what it refers to stays Pending.
+   */
+  readonly conflicts?: (definition: Definition, known: DefinitionReader) => readonly string[];
   /** Runs in the same transaction as a change (an audit entry, for example). */
   readonly onChanged?: (definition: Definition, actor: string, transaction: Transaction) => Promise<void>;
 }
@@ -95,7 +100,7 @@ export class DefinitionService implements UnaryMethods<DefinitionServiceServer>,
   async list(): Promise<ListResponse> {
     const rows = await this.source.getRepository(DefinitionRow).find({ order: { kind: 'ASC', name: 'ASC' } });
     return {
-      definitions: rows.map((row) => messageOf(row, this.missingReferences(JSON.parse(row.document) as Definition))),
+      definitions: rows.map((row) => messageOf(row, this.waitingFor(row))),
     };
   }
 
@@ -123,12 +128,14 @@ export class DefinitionService implements UnaryMethods<DefinitionServiceServer>,
   }
 
   private async refuseInvalid(definition: Definition, transaction: Transaction): Promise<void> {
-    if (!this.owner.validate) return;
     const rows = await transaction.manager.find(DefinitionRow);
     const others = rows
       .filter((row) => row.kind !== definition.kind || row.name !== definition.metadata.name)
       .map((row) => JSON.parse(row.document) as Definition);
-    const faults = this.owner.validate(definition, others);
+    const faults = [
+      ...(this.owner.validate?.(definition, others) ?? []),
+      ...(this.owner.conflicts?.(definition, this.reader) ?? []),
+    ];
     if (faults.length > 0) throw new DomainError('invalid', 'bad_definition', faults.join('; '));
   }
 
@@ -136,14 +143,20 @@ export class DefinitionService implements UnaryMethods<DefinitionServiceServer>,
     return referencesOf(definition).filter((reference) => !this.reader.has(reference));
   }
 
-  /** Pending definitions whose references have become known are published as Ready. */
+  /** What a definition that is kept here is not Ready for: references that are not known, or faults against those that are. */
+  private waitingFor(row: DefinitionRow): string[] {
+    const definition = JSON.parse(row.document) as Definition;
+    return [...this.missingReferences(definition), ...(this.owner.conflicts?.(definition, this.reader) ?? [])];
+  }
+
+  /** Pending definitions whose references have become known, and to which they fit, are published as Ready. */
   private async settlePending(): Promise<void> {
     const pending = await this.source.getRepository(DefinitionRow).findBy({ phase: 'pending' });
-    if (!pending.some((row) => this.missingReferences(JSON.parse(row.document) as Definition).length === 0)) return;
+    if (!pending.some((row) => this.waitingFor(row).length === 0)) return;
     await this.work.run(async (transaction) => {
       await transaction.query(`SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.definitions'))`);
       for (const row of await transaction.manager.findBy(DefinitionRow, { phase: 'pending' })) {
-        if (this.missingReferences(JSON.parse(row.document) as Definition).length > 0) continue;
+        if (this.waitingFor(row).length > 0) continue;
         row.phase = 'ready';
         await transaction.manager.save(row);
         transaction.publish(events.DefinitionChanged, messageOf(row, []), { cause: null });

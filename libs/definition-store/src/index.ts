@@ -1,5 +1,5 @@
 export { DefinitionReader, type Versioned } from './definition-reader';
-export { type DefinitionOwner } from './definition-service';
+export { DefinitionService, type DefinitionOwner } from './definition-service';
 export {
   DEFINITION_GRPC,
   definitionMigrations,

@@ -33,3 +33,4 @@ export {
   type MetricValue,
 } from './metric-expressions';
 export { boolValue, doubleValue, intValue, missing, scalarOf, stringValue, timeValue } from './records';
+export { taskFaults, type FieldFault } from './task-faults';

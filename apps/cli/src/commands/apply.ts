@@ -2,7 +2,14 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApplyOutcome, type ApplyResponse } from '@headrace/contracts/proto/definitions/v1/definitions_service';
 import { DefinitionPhase } from '@headrace/contracts/proto/definitions/v1/definitions_events';
-import { canonicalJson, ownerOf, readDocuments, type Definition, type DefinitionFault } from '@headrace/definitions';
+import {
+  canonicalJson,
+  ownerOf,
+  readDocuments,
+  taskFaults,
+  type Definition,
+  type DefinitionFault,
+} from '@headrace/definitions';
 import { explain, type Clients } from '../connection';
 
 /** Several faults at once, each with file, line and field. */
@@ -44,8 +51,26 @@ export async function loadDefinitions(path: string): Promise<Definition[]> {
       definitions.push(definition);
     }
   }
+  faults.push(...faultsAmong(definitions, (key) => seen.get(key) ?? path));
   if (faults.length > 0) throw new DefinitionFaults(faults);
   return definitions;
+}
+
+/** Monitors whose model is here too, and has no such measure; the owner refuses those whose model it knows. */
+function faultsAmong(definitions: readonly Definition[], fileOf: (key: string) => string): DefinitionFault[] {
+  const named = new Map(
+    definitions.map((definition) => [`${definition.kind}/${definition.metadata.name}`, definition]),
+  );
+  return definitions.flatMap((definition) => {
+    if (definition.kind !== 'Monitor') return [];
+    const endpoint = named.get(`Endpoint/${definition.spec.endpoint}`);
+    const model = endpoint?.kind === 'Endpoint' ? named.get(`Model/${endpoint.spec.model}`) : undefined;
+    if (model?.kind !== 'Model') return [];
+    const key = `Monitor/${definition.metadata.name}`;
+    return taskFaults(definition, { name: model.metadata.name, task: model.spec.task }).map(({ path, message }) => {
+      return { file: fileOf(key), line: 1, field: `${key}: ${path.join('.')}`, message };
+    });
+  });
 }
 
 export interface Applied {

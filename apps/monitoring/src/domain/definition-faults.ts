@@ -1,6 +1,11 @@
-import type { Definition, Monitor } from '@headrace/definitions';
+import { taskFaults, type Definition, type DefinitionOf, type Kind, type Monitor } from '@headrace/definitions';
 import { MICROS, parseDuration } from '@headrace/event-time';
 import { requiredOf, WEEK } from './live-reference';
+
+/** What other services published. */
+interface KnownDefinitions {
+  get<K extends Kind>(kind: K, name: string): { readonly definition: DefinitionOf<K> } | undefined;
+}
 
 /** What is wrong with a Monitor beyond its schema; each a sentence that names the field. */
 export function faultsOf(definition: Definition): string[] {
@@ -33,6 +38,18 @@ export function faultsOf(definition: Definition): string[] {
     }
   }
   return faults;
+}
+
+/** Tests of a Monitor that its model, where that is known already, has no measure for. */
+export function conflictsOf(definition: Definition, known: KnownDefinitions): string[] {
+  if (definition.kind !== 'Monitor') return [];
+  const endpoint = known.get('Endpoint', definition.spec.endpoint)?.definition.spec;
+  const model = endpoint && known.get('Model', endpoint.model)?.definition.spec;
+  if (!model) return [];
+  const { task } = model;
+  return taskFaults(definition, { name: endpoint.model, task }).map(
+    ({ path, message }) => `${path.join('.')}: ${message}`,
+  );
 }
 
 function referenceFaults(

@@ -9,7 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
 export enum DefinitionPhase {
   UNSPECIFIED = 0,
-  /** PENDING - Refers to something not known yet. */
+  /** PENDING - Refers to something that is not known yet, or that it does not fit to. */
   PENDING = 1,
   READY = 2,
 }
@@ -54,7 +54,7 @@ export interface DefinitionChanged {
   /** Canonical JSON of the whole document (apiVersion, kind, metadata, spec). */
   documentJson: string;
   phase: DefinitionPhase;
-  /** "<Kind>/<name>" of what it refers to and is not known yet; empty when Ready. */
+  /** "<Kind>/<name>" of what it refers to and is not known yet; once that is known, what of it does not fit. Empty when Ready. */
   waitingFor: string[];
   changedBy: string;
 }

@@ -1,0 +1,53 @@
+import { DefinitionPhase } from '@headrace/contracts/proto/definitions/v1/definitions_events';
+import type { CallContext } from '@headrace/grpc';
+import { eventually } from '@headrace/testing';
+import { MonitoringSystem } from './running-monitoring';
+
+const PATIENT = { timeoutMs: 30_000 };
+
+const operator: CallContext = {
+  caller: { subject: 'operator', roles: ['operator'] },
+  remainingMs: () => Infinity,
+  traceparent: () => undefined,
+  onCancelled: () => undefined,
+};
+const testOf = (statistic: string): object => ({ performance: { tests: [{ statistic, worseBy: 0.1 }] } });
+
+describe('a Monitor that tests what its model cannot have, on the real log and database', () => {
+  const system = new MonitoringSystem();
+  const fault = 'spec.performance.tests.0.statistic: auc is not for a regression model';
+
+  beforeAll(() => system.start(), 90_000);
+  afterAll(() => system.stop(), 30_000);
+
+  const apply = (statistic: string) =>
+    system.definitions.apply(
+      { documentJson: JSON.stringify(system.monitor(testOf(statistic))), dryRun: false },
+      operator,
+    );
+  const stateOf = async () => {
+    const { definitions } = await system.definitions.list();
+    const found = definitions.find(({ name }) => name === system.name);
+    return found && { ready: found.phase === DefinitionPhase.READY, waitingFor: found.waitingFor };
+  };
+
+  it('stays Pending when its model becomes known after it, and says which field is at fault', async () => {
+    await apply('auc');
+    expect(await stateOf()).toEqual({
+      ready: false,
+      waitingFor: [`Endpoint/${system.name}`, `DataStream/${system.stream}`],
+    });
+    await system.publishDefinitions(system.referred({}, 'regression'));
+    await eventually(
+      async () => expect(await stateOf()).toEqual({ ready: false, waitingFor: [expect.stringContaining(fault)] }),
+      PATIENT,
+    );
+  }, 60_000);
+
+  it('is Ready once that is mended, and refused as soon as it is at fault again', async () => {
+    await apply('mae');
+    expect(await stateOf()).toEqual({ ready: true, waitingFor: [] });
+    await expect(apply('auc')).rejects.toMatchObject({ kind: 'invalid', message: expect.stringContaining(fault) });
+    expect(await stateOf()).toEqual({ ready: true, waitingFor: [] });
+  }, 60_000);
+});

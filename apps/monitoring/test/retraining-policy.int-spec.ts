@@ -124,6 +124,30 @@ describe('what holds a retraining back, on the real log and database', () => {
     expect(await stateOf()).toMatchObject({ waits: 'request_open', requestsWithoutPerson: 1 });
   }, 90_000);
 
+  it('counts anew after what a person did about a rollout, not after what registry did by itself', async () => {
+    const changed = (actor: string, version: number) => ({
+      endpoint: system.name,
+      model: system.name,
+      change: 'paused',
+      version,
+      previousVersion: 1,
+      reason: 'because',
+      actor,
+      generation: version,
+    });
+    const withoutPerson = async () => (await stateOf())?.requestsWithoutPerson;
+    const runId = `${system.name}-by-policy-again`;
+    const cause = { eventId: requested()[1]?.eventId ?? '', correlationId: 'loop' };
+    await system.publish(events.EndpointChanged, [changed('policy', 2)]);
+    await system.publish(events.EndpointChanged, [{ ...changed('policy', 3), change: 'rolled_back' }]);
+    await system.publish(events.TrainingRequested, [training(runId, 'drift', 'policy')], { cause });
+    await system.publish(events.TrainingFailed, [failed(runId)]);
+    await eventually(async () => expect((await stateOf())?.waits).not.toBe('request_open'), PATIENT);
+    expect(await withoutPerson()).toBe(1);
+    await system.publish(events.EndpointChanged, [changed('a-person', 4)]);
+    await eventually(async () => expect(await withoutPerson()).toBe(0), PATIENT);
+  }, 90_000);
+
   async function heldFor(reason: string): Promise<number> {
     const name = 'headrace_monitoring_retraining_held';
     const { values } = (await register.getSingleMetric(name)?.get()) ?? { values: [] };

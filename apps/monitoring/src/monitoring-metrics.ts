@@ -75,6 +75,12 @@ export const sliceRows = new Gauge({
   labelNames: ['monitor', 'model', 'kind', 'slice', 'group'] as const,
 });
 
+export const fairnessDifference = new Gauge({
+  name: 'headrace_monitoring_fairness_difference',
+  help: 'Largest difference between the groups of a slice in the last closed window; measure is demographic_parity_difference or equal_opportunity_difference, kind is drift or performance.',
+  labelNames: ['monitor', 'model', 'kind', 'slice', 'measure'] as const,
+});
+
 export const businessMetric = new Gauge({
   name: 'headrace_monitoring_business_metric',
   help: 'What the labelled predictions of the last closed window were worth, by the expressions of the Monitor.',

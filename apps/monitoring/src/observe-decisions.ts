@@ -5,6 +5,7 @@ import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
 import { PREDICTION } from './domain/drift-window';
 import type { Evidence } from './domain/evidence';
+import { fairnessOf } from './domain/fairness';
 import { isEnough } from './domain/live-reference';
 import { OBSTACLES, type RetrainingDecision, type SignalKind } from './domain/retraining-policy';
 import type { AnalysisState, Verdict } from './domain/rollout-analysis';
@@ -19,6 +20,7 @@ import {
   driftThreshold,
   errorDetections,
   estimatedPerformance,
+  fairnessDifference,
   falseAlarmRun,
   performanceBound,
   performanceReference,
@@ -58,6 +60,17 @@ function slicesOf(shared: Shared, { kind, slices }: ClosedWindow): Series[] {
       return { name: 'measure', gauge: slicePerformance, labels: { ...labels, metric }, value };
     });
     return [{ name: 'rows', gauge: sliceRows, labels, value: rows }, ...measured];
+  });
+}
+
+function fairnessSeries(shared: Shared, { kind, slices }: ClosedWindow): Series[] {
+  return fairnessOf(slices).map(({ slice, measure, gap }) => {
+    return {
+      name: 'fairness',
+      gauge: fairnessDifference,
+      labels: { ...shared, kind, slice, measure },
+      value: gap.value,
+    };
   });
 }
 
@@ -143,7 +156,7 @@ export class WindowMetrics {
 
   /** What this window does not have, or not enough of, does not go on showing what an older one said of it. */
   private declared(shared: Shared, window: ClosedWindow): void {
-    const series = [...slicesOf(shared, window), ...metricsOf(shared, window)];
+    const series = [...slicesOf(shared, window), ...fairnessSeries(shared, window), ...metricsOf(shared, window)];
     for (const { gauge, labels, value } of series) gauge.set(labels, value);
     const now = new Set(series.map(keyOf));
     const key = `${window.monitor}/${window.kind}`;

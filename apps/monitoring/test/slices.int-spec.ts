@@ -70,6 +70,24 @@ describe('windows by slice, on the real log and database', () => {
     }, PATIENT);
   }, 90_000);
 
+  it('tells how far groups lie apart, before labels and with them', async () => {
+    const of = async (kind: string) =>
+      (await windowsOf(kind))[0]?.fairness.map(({ slice, measure }) => [slice, measure]);
+    expect(await of('drift')).toEqual([['distance', 'demographic_parity_difference']]);
+    expect(await of('performance')).toEqual([
+      ['distance', 'demographic_parity_difference'],
+      ['distance', 'equal_opportunity_difference'],
+    ]);
+    const [window] = await windowsOf('performance');
+    const recalls = window?.slices.flatMap(({ slice, measures }) =>
+      slice === 'distance' ? (measures['recall']?.value ?? []) : [],
+    );
+    const gap = window?.fairness.find(({ measure }) => measure === 'equal_opportunity_difference')?.gap?.value;
+    expect(gap).toBeCloseTo(Math.abs((recalls?.[0] ?? 0) - (recalls?.[1] ?? 0)), 12);
+    const text = await (await fetch(`${system.url}/metrics`)).text();
+    expect(text).toContain('slice="distance",measure="equal_opportunity_difference"');
+  });
+
   it('says openly that a feature was not served', async () => {
     expect((await groupOf('drift', '(missing)', 'weekend'))?.rows).toBe(PER_DAY);
   });

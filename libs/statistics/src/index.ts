@@ -52,6 +52,7 @@ export {
   type ClassificationMeasure,
   type Confusion,
 } from './performance/classification';
+export { largestGap, type GroupGap, type GroupShare } from './performance/fairness';
 export { bootstrapInterval, proportionInterval, type Interval } from './performance/intervals';
 export { allMeasures, type MeasuresOptions } from './performance/measures';
 export { meanAbsolutePercentageError, rSquared } from './performance/regression';

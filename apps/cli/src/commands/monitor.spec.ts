@@ -1,5 +1,12 @@
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
-import { describeMetrics, describeRetraining, describeSlices, describeWindow, sliceRows } from './monitor';
+import {
+  describeFairness,
+  describeMetrics,
+  describeRetraining,
+  describeSlices,
+  describeWindow,
+  sliceRows,
+} from './monitor';
 
 const DAY = 86_400_000_000;
 const reference = { kind: 'moving', fromMicros: 0, toMicros: 3 * DAY, windows: 3, required: 7, predictions: 1_500 };
@@ -15,6 +22,7 @@ const window: WindowSummary = {
   evidence: [],
   slices: [],
   metrics: [],
+  fairness: [],
   reference: undefined,
 };
 
@@ -52,6 +60,22 @@ describe('headrace monitor', () => {
       ['1970-01-04T00:00', '>= 500', 'too few to be measured'],
     ]);
     expect(sliceRows([older])).toEqual([expect.objectContaining({ brier: 0.1, brier_low: 0.05, brier_high: 0.15 })]);
+  });
+
+  it('shows how far groups lie apart, and which', () => {
+    const gap = { value: 0.2, low: 0.05, high: 0.33 };
+    const measure = 'demographic_parity_difference';
+    const [row] = describeFairness({
+      ...window,
+      fairness: [{ slice: 'region', measure, gap, lowest: '1', highest: '0' }],
+    });
+    expect(row).toMatchObject({
+      slice: 'region',
+      measure,
+      difference: '0.2000 [0.0500, 0.3300]',
+      lowest: '1',
+      highest: '0',
+    });
   });
 
   it('shows what predictions were worth, and for how many nobody knows and why', () => {

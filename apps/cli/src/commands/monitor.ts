@@ -15,6 +15,7 @@ interface MonitorOptions {
   readonly json?: boolean;
   readonly slices?: true;
   readonly metrics?: true;
+  readonly fairness?: true;
 }
 
 export function addMonitorCommand(
@@ -25,9 +26,10 @@ export function addMonitorCommand(
     .command('monitor <name>')
     .description('windows and decisions of a monitor; of its newest windows also slices and business metrics')
     .option('--slices', 'only the groups of its slices')
+    .option('--fairness', 'only the differences between groups, of every window')
     .option('--metrics', 'only its business metrics, of every window')
     .option('--json')
-    .action((monitor: string, { slices, metrics, json = false }: MonitorOptions) =>
+    .action((monitor: string, { slices, fairness, metrics, json = false }: MonitorOptions) =>
       withClients(async (clients) => {
         const {
           windows,
@@ -38,11 +40,13 @@ export function addMonitorCommand(
           lastWindows: 50,
         });
         if (slices) return printRows(json ? sliceRows(windows) : describeSlices(windows), json);
+        if (fairness) return printRows(windows.flatMap(json ? fairnessRows : describeFairness), json);
         if (metrics) return printRows(windows.flatMap(json ? metricRows : describeMetrics), json);
         printRows(windows.map(describeWindow), json);
         if (json) return;
         const newest = windows.findLast((window) => window.metrics.length > 0);
-        for (const rows of [describeSlices(windows), newest ? describeMetrics(newest) : []]) {
+        const apart = [...new Map(windows.map((window) => [window.kind, window])).values()].flatMap(describeFairness);
+        for (const rows of [describeSlices(windows), apart, newest ? describeMetrics(newest) : []]) {
           if (rows.length > 0) printRows(rows, false);
         }
         const retraining = describeRetraining(state);
@@ -117,14 +121,7 @@ export function sliceRows(windows: readonly WindowSummary[]): Record<string, str
 }
 
 function placeOf(window: WindowSummary, { slice, group, rows }: SliceGroup) {
-  return {
-    window: formatTime(window.startMicros).slice(0, 16),
-    signal: window.kind,
-    version: window.version,
-    slice,
-    group,
-    rows,
-  };
+  return { ...ofWindow(window), slice, group, rows };
 }
 
 /** What the retraining policy does now, and why; undefined: there is none. */
@@ -134,6 +131,27 @@ export function describeRetraining(state: RetrainingState | undefined): string |
   const said = waits === '' ? `about to be requested: ${reason}` : `not requested: ${reason}`;
   const bound = maximum === undefined ? '' : ` of at most ${maximum}`;
   return `retraining: ${said}; ${inARow}${bound} automatic requests since a person acted`;
+}
+
+/** How far the groups of each slice lie apart: a row for each slice and measure. */
+export function describeFairness(window: WindowSummary): Record<string, string | number>[] {
+  return window.fairness.map(({ slice, measure, gap, lowest, highest }) => ({
+    ...ofWindow(window),
+    slice,
+    measure,
+    difference: `${figure(gap?.value)}${band(gap?.low, gap?.high)}`,
+    lowest,
+    highest,
+  }));
+}
+
+/** The same for programs. */
+export function fairnessRows(window: WindowSummary): Record<string, string | number>[] {
+  return window.fairness.map(({ gap, ...between }) => ({ ...ofWindow(window), ...between, ...gap }));
+}
+
+function ofWindow({ startMicros, kind, version }: WindowSummary) {
+  return { window: formatTime(startMicros).slice(0, 16), signal: kind, version };
 }
 
 /** What the labelled predictions of a window were worth: a row for each metric. */

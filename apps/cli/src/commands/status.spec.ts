@@ -18,6 +18,7 @@ const status = {
       revisions: 0,
       slices: [],
       metrics: [],
+      fairness: [],
       reference: undefined,
       evidence: [
         {

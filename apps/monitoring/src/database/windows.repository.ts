@@ -1,6 +1,7 @@
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import type { MetricResult } from '../domain/business-metrics';
 import type { Evidence } from '../domain/evidence';
+import { fairnessOf } from '../domain/fairness';
 import type { WindowReference } from '../domain/live-reference';
 import type { SignalKind } from '../domain/retraining-policy';
 import type { SliceGroup } from '../domain/slices';
@@ -260,6 +261,7 @@ export function summaryOf(window: ClosedWindow, withSlices: boolean): WindowSumm
     reference: window.reference,
     revisions: window.revisions,
     slices: withSlices ? window.slices.map((group) => ({ ...group, measures: { ...group.measures } })) : [],
+    fairness: fairnessOf(window.slices).map(({ gap, ...between }) => ({ ...between, gap: { ...gap } })),
     metrics: window.metrics.map(({ value, unit, failure, ...metric }) => ({
       ...metric,
       value: value && { ...value },

@@ -206,6 +206,8 @@ export interface WindowSummary {
   slices: SliceGroup[];
   /** Of performance windows: those that the Monitor declares. */
   metrics: BusinessMetric[];
+  /** Of binary models, between the groups of each slice. */
+  fairness: FairnessGap[];
 }
 
 /** The requests of one window in one group of a declared slice. */
@@ -225,6 +227,17 @@ export interface SliceGroup {
 export interface SliceGroup_MeasuresEntry {
   key: string;
   value: Estimate | undefined;
+}
+
+/** The largest difference between declared groups of a slice that have their minimum sample. */
+export interface FairnessGap {
+  slice: string;
+  /** demographic_parity_difference (shares of positive answers), equal_opportunity_difference (recalls; performance windows). */
+  measure: string;
+  /** 0 to 1, with its 95 % interval as of two groups that were chosen beforehand. */
+  gap: Estimate | undefined;
+  lowest: string;
+  highest: string;
 }
 
 /** What the labelled predictions of a window were worth, by an expression of the Monitor. */
@@ -994,6 +1007,7 @@ function createBaseWindowSummary(): WindowSummary {
     reference: undefined,
     slices: [],
     metrics: [],
+    fairness: [],
   };
 }
 
@@ -1037,6 +1051,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     for (const v of message.metrics) {
       BusinessMetric.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.fairness) {
+      FairnessGap.encode(v!, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -1158,6 +1175,14 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.metrics.push(BusinessMetric.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.fairness.push(FairnessGap.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1200,6 +1225,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
         : [],
       metrics: globalThis.Array.isArray(object?.metrics)
         ? object.metrics.map((e: any) => BusinessMetric.fromJSON(e))
+        : [],
+      fairness: globalThis.Array.isArray(object?.fairness)
+        ? object.fairness.map((e: any) => FairnessGap.fromJSON(e))
         : [],
     };
   },
@@ -1245,6 +1273,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.metrics?.length) {
       obj.metrics = message.metrics.map((e) => BusinessMetric.toJSON(e));
     }
+    if (message.fairness?.length) {
+      obj.fairness = message.fairness.map((e) => FairnessGap.toJSON(e));
+    }
     return obj;
   },
 
@@ -1268,6 +1299,7 @@ export const WindowSummary: MessageFns<WindowSummary> = {
       : undefined;
     message.slices = object.slices?.map((e) => SliceGroup.fromPartial(e)) || [];
     message.metrics = object.metrics?.map((e) => BusinessMetric.fromPartial(e)) || [];
+    message.fairness = object.fairness?.map((e) => FairnessGap.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1502,6 +1534,139 @@ export const SliceGroup_MeasuresEntry: MessageFns<SliceGroup_MeasuresEntry> = {
     message.value = (object.value !== undefined && object.value !== null)
       ? Estimate.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseFairnessGap(): FairnessGap {
+  return { slice: "", measure: "", gap: undefined, lowest: "", highest: "" };
+}
+
+export const FairnessGap: MessageFns<FairnessGap> = {
+  encode(message: FairnessGap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slice !== "") {
+      writer.uint32(10).string(message.slice);
+    }
+    if (message.measure !== "") {
+      writer.uint32(18).string(message.measure);
+    }
+    if (message.gap !== undefined) {
+      Estimate.encode(message.gap, writer.uint32(26).fork()).join();
+    }
+    if (message.lowest !== "") {
+      writer.uint32(34).string(message.lowest);
+    }
+    if (message.highest !== "") {
+      writer.uint32(42).string(message.highest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FairnessGap {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFairnessGap();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slice = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.measure = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.gap = Estimate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lowest = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.highest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FairnessGap {
+    return {
+      slice: isSet(object.slice) ? globalThis.String(object.slice) : "",
+      measure: isSet(object.measure) ? globalThis.String(object.measure) : "",
+      gap: isSet(object.gap) ? Estimate.fromJSON(object.gap) : undefined,
+      lowest: isSet(object.lowest) ? globalThis.String(object.lowest) : "",
+      highest: isSet(object.highest) ? globalThis.String(object.highest) : "",
+    };
+  },
+
+  toJSON(message: FairnessGap): unknown {
+    const obj: any = {};
+    if (message.slice !== "") {
+      obj.slice = message.slice;
+    }
+    if (message.measure !== "") {
+      obj.measure = message.measure;
+    }
+    if (message.gap !== undefined) {
+      obj.gap = Estimate.toJSON(message.gap);
+    }
+    if (message.lowest !== "") {
+      obj.lowest = message.lowest;
+    }
+    if (message.highest !== "") {
+      obj.highest = message.highest;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FairnessGap>): FairnessGap {
+    return FairnessGap.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FairnessGap>): FairnessGap {
+    const message = createBaseFairnessGap();
+    message.slice = object.slice ?? "";
+    message.measure = object.measure ?? "";
+    message.gap = (object.gap !== undefined && object.gap !== null) ? Estimate.fromPartial(object.gap) : undefined;
+    message.lowest = object.lowest ?? "";
+    message.highest = object.highest ?? "";
     return message;
   },
 };

@@ -1,7 +1,8 @@
-// npm run bench -- monitoring [drift] [steady] [--rows 1000000] [--predictions 300000] [--window 60000] [--profile]
+// npm run bench -- monitoring [drift] [steady] [--rows 1000000] [--predictions 300000] [--window 60000] [--together] [--profile]
 //
 // drift: the batch drift report (`headrace drift`) beside Evidently's: the same files of 20 columns, the same tests, values
-// compared. steady: predictions with 20 features through the monitoring service, from the log to judged windows, on one core.
+// compared. steady: predictions with 20 features through the monitoring service, from the log to judged windows, on one core;
+// --together: with a test of all features together besides those of each.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ const { values: options, positionals } = parseArgs({
     rows: { type: 'string', default: '1000000' },
     predictions: { type: 'string', default: '300000' },
     window: { type: 'string', default: '60000' },
+    together: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
   },
 });
@@ -57,7 +59,7 @@ async function compareDrift() {
 
 async function measureSteadyState() {
   const profiles = options.profile ? join(folder, 'profiles', 'monitoring') : undefined;
-  const found = await steadyState(Number(options.predictions), Number(options.window), profiles);
+  const found = await steadyState(Number(options.predictions), Number(options.window), options.together, profiles);
   console.log(
     `Predictions with ${found.features} features, service on one core, Kafka and Postgres on the other: ${found.perSecond}/s through ` +
       `${found.windows} windows of ${options.window}; ${found.serviceMicros.toFixed(1)} µs of the service each ` +

@@ -11,6 +11,7 @@ import contracts from '@headrace/contracts';
 import definitions from '@headrace/definitions';
 import embedded from '@headrace/embedded';
 import messaging from '@headrace/messaging';
+import statistics from '@headrace/statistics';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
 import { LOAD_CORE, repository, SERVER_CORE, startNode, untilOk } from '../gateway/processes.mjs';
@@ -63,8 +64,13 @@ export class SteadyWorld {
     );
   }
 
-  /** A monitor of windows of an hour over an endpoint whose champion has a reference profile of these features. */
-  async define() {
+  /**
+   * A monitor of windows of an hour over an endpoint whose champion has a reference profile of these features; with `together`
+   * also a test of all of them together.
+   */
+  async define(together) {
+    const singles = this.names.map((subject) => ({ subject, statistic: 'psi', threshold: 0.25 }));
+    const ofAll = together ? [{ subject: 'features', statistic: 'reconstruction_error' }] : [];
     const document = (kind, name, spec) =>
       definitions.kinds[kind].parse({ apiVersion: 'headrace.dev/v1', kind, metadata: { name }, spec });
     const fields = { id: { type: 'string' }, at: { type: 'timestamp' }, late: { type: 'double' } };
@@ -77,7 +83,7 @@ export class SteadyWorld {
         endpoint: NAME,
         label: { stream: STREAM, expression: 'record.late' },
         window: '1h',
-        drift: { tests: this.names.map((subject) => ({ subject, statistic: 'psi', threshold: 0.25 })) },
+        drift: { tests: [...singles, ...ofAll] },
       }),
     ];
     const { DefinitionChanged, DeploymentChanged, WatermarkAdvanced } = contracts.events;
@@ -192,14 +198,29 @@ function profileOf(names) {
     const std = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
     return { name, mean, std, edges, counts, sample: values.filter((_value, index) => index % 20 === 10) };
   };
+  const starts = Array.from({ length: 10 }, (_, hour) => hour * 3_600_000_000);
+  const part = { length_micros: 3_600_000_000, starts, rows: starts.map(() => 2_000) };
   return JSON.stringify({
     contract: 'headrace.dev/profile/v1',
+    windows: { training: part, validation: part },
+    reconstruction: reconstructionOf(names, starts, random),
     task: 'binary',
     features: names.map((name, k) => described(name, () => normal(random) * (k + 1))),
     prediction: described('prediction', random),
     label: { mean: 0.5 },
     performance: { auc: { value: 0.7 }, brier: { value: 0.2 } },
   });
+}
+
+/** As the trainer writes it: 13 components of 20 features, and in each window the sum of the errors of 2,000 rows. */
+function reconstructionOf(names, starts, random) {
+  const draw = () => names.map((_name, k) => normal(random) * (k + 1));
+  const fitted = statistics.fitReconstruction(Array.from({ length: 2_000 }, draw));
+  const rows = new statistics.RowReconstruction(fitted);
+  const window_errors = starts.map(() =>
+    Array.from({ length: 2_000 }, () => rows.errorOf(draw())).reduce((sum, error) => sum + error, 0),
+  );
+  return { features: names, ...fitted, window_errors };
 }
 
 function normal(random) {

@@ -8,12 +8,12 @@ const FEATURES = 20;
 const CLOCK_TICK_MICROS = 10_000;
 const PATIENCE_MS = 600_000;
 
-export async function steadyState(predictions, perWindow, profiles) {
+export async function steadyState(predictions, perWindow, together, profiles) {
   if (profiles) await mkdir(profiles, { recursive: true });
   let world;
   try {
     world = await SteadyWorld.start(FEATURES);
-    await world.define();
+    await world.define(together);
     await world.fill(predictions, perWindow);
     const usedBefore = await familyMicros(world.postgres.pid);
     const child = await world.startMonitoring(profiles);

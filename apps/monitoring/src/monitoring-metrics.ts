@@ -41,7 +41,7 @@ export const labelCoverage = new Gauge({
 
 export const driftStatistic = new Gauge({
   name: 'headrace_monitoring_drift_statistic',
-  help: 'Distance of the last closed window from the reference profile; subject is prediction or a feature.',
+  help: 'Distance of the last closed window from the reference profile; subject is prediction, a feature, or features: all of them together.',
   labelNames: ['monitor', 'model', 'subject', 'statistic'] as const,
 });
 
@@ -119,7 +119,7 @@ export const falseAlarmRun = new Gauge({
 
 export const uncalibratedTests = new Gauge({
   name: 'headrace_monitoring_uncalibrated_tests',
-  help: 'Drift tests without a threshold, because the reference has too few windows for their declared false alarms.',
+  help: 'Drift tests that cannot cross: the reference has too few windows for their threshold, or the profile of the version lacks what they need.',
   labelNames: ['monitor', 'model'] as const,
 });
 
@@ -131,7 +131,7 @@ export const performanceReference = new Gauge({
 
 export const windowsTotal = new Counter({
   name: 'headrace_monitoring_windows_total',
-  help: 'Closed windows: judged, skipped below the minimum sample, or no_reference (too few windows to compare with); revised: judged again, something came late.',
+  help: 'Closed windows: judged, skipped below the minimum sample, or no_reference (too few windows to compare with, or none of its tests fits the profile); revised: judged again, something came late.',
   labelNames: ['monitor', 'kind', 'outcome'] as const,
 });
 

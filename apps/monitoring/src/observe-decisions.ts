@@ -4,7 +4,7 @@ import type { Gauge } from 'prom-client';
 import type { ClosedWindow } from './database/windows.repository';
 import { expectedRun } from './domain/calibration';
 import { PREDICTION } from './domain/drift-window';
-import type { Evidence } from './domain/evidence';
+import { isUnjudged, type Evidence } from './domain/evidence';
 import { fairnessOf } from './domain/fairness';
 import { isEnough } from './domain/live-reference';
 import { OBSTACLES, type RetrainingDecision, type SignalKind } from './domain/retraining-policy';
@@ -97,7 +97,8 @@ export class WindowMetrics {
   }
 
   closed(monitor: WatchedMonitor, window: ClosedWindow, stands: boolean): void {
-    const lacksReference = window.reference !== undefined && !isEnough(window.reference);
+    const lacksReference =
+      (window.reference !== undefined && !isEnough(window.reference)) || isUnjudged(window.evidence);
     const outcome = window.judged ? 'judged' : lacksReference ? 'no_reference' : 'skipped';
     windowsTotal.inc({ monitor: monitor.name, kind: window.kind, outcome });
     this.show(monitor, window);
@@ -123,7 +124,8 @@ export class WindowMetrics {
     for (const evidence of window.evidence) this[window.kind](shared, version, evidence);
     this.declared(shared, window);
     if (window.kind !== 'drift') return;
-    uncalibratedTests.set(shared, window.evidence.filter(({ threshold }) => !Number.isFinite(threshold)).length);
+    const lacking = window.evidence.filter((test) => !Number.isFinite(test.threshold) || test.notJudged !== undefined);
+    uncalibratedTests.set(shared, lacking.length);
     const rule = monitor.spec.drift?.rule;
     const run = rule && expectedRun(window.falseAlarms, rule, parseDuration(monitor.spec.window));
     if (run) falseAlarmRun.set({ ...shared, signal: window.kind }, run.seconds);

@@ -1,7 +1,13 @@
 // Data of the specs: seeded, so that every run sees the same.
 import { MICROS } from '@headrace/event-time';
 import { readProfile, type ReferenceProfile } from '../src/domain/reference-profile';
-import { binaryPerformance, binCounts, quantileEdges } from '@headrace/statistics';
+import {
+  binaryPerformance,
+  binCounts,
+  fitReconstruction,
+  quantileEdges,
+  RowReconstruction,
+} from '@headrace/statistics';
 
 /** 2001-02-05T00:00:00Z, a window's start. */
 export const DAY_ONE = 981_331_200 * MICROS.s;
@@ -112,6 +118,35 @@ export function wholeProfileJson(reference: readonly Case[], lengthMicros: numbe
     },
     windows: { training: windows, validation: windows },
     labelled: { score: reference.map((one) => one.score), label: reference.map((one) => one.label) },
+  });
+}
+
+/** Requests whose second feature goes with the first, and from a day on against it; each feature alone is uniform all the time. */
+export function relatedCases(options: Omit<CasesOptions, 'driftFromDay'> & { readonly turnFromDay?: number }): Case[] {
+  const { turnFromDay = Infinity, ...others } = options;
+  const random = randomFrom(others.seed + 10_000);
+  return cases(others).map((one, index) => {
+    const x = random();
+    const near = (x + 0.2 * random()) % 1;
+    return { ...one, features: [1_000 * x, index / others.perDay >= turnFromDay ? 1 - near : near] };
+  });
+}
+
+/** wholeProfileJson with what the trainer writes of the features together. */
+export function relatedProfileJson(reference: readonly Case[], lengthMicros: number = MICROS.d): string {
+  const whole = JSON.parse(wholeProfileJson(reference, lengthMicros)) as {
+    windows: { training: { starts: number[] } };
+  };
+  const fitted = fitReconstruction(reference.map((one) => one.features));
+  const errors = new RowReconstruction(fitted);
+  const window_errors = whole.windows.training.starts.map((start) =>
+    reference
+      .filter((one) => Math.floor(one.asOfMicros / lengthMicros) * lengthMicros === start)
+      .reduce((sum, one) => sum + errors.errorOf(one.features), 0),
+  );
+  return JSON.stringify({
+    ...whole,
+    reconstruction: { part: 'training', features: FEATURES, ...fitted, window_errors },
   });
 }
 

@@ -189,6 +189,45 @@ spec:
   });
 });
 
+describe('drift tests of all features together', () => {
+  const faultsOf = (drift: string) =>
+    readDocuments(
+      'm.yaml',
+      `apiVersion: headrace.dev/v1
+kind: Monitor
+metadata: { name: m }
+spec: { endpoint: e, label: { stream: s, expression: record.late }, drift: ${drift} }
+`,
+    ).faults.map((fault) => [fault.field, fault.message]);
+  const together = '{ subject: features, statistic: reconstruction_error }';
+
+  it('need no threshold, and take one, or false alarms', () => {
+    expect(faultsOf(`{ tests: [${together}] }`)).toEqual([]);
+    expect(faultsOf(`{ tests: [${together}], reference: { kind: training } }`)).toEqual([]);
+    for (const more of ['threshold: 4', 'falseAlarms: 0.05', 'threshold: 4, falseAlarms: 0.05']) {
+      expect(faultsOf(`{ tests: [${together.replace(' }', `, ${more} }`)}] }`)).toEqual([]);
+    }
+  });
+
+  it('are of no other subject and no other statistic', () => {
+    expect(faultsOf('{ tests: [{ subject: speed, statistic: reconstruction_error }] }')).toEqual([
+      ['spec.drift.tests.0.subject', 'reconstruction_error is of all features together: expected "features"'],
+    ]);
+    expect(faultsOf('{ tests: [{ subject: features, statistic: psi, threshold: 0.2 }] }')).toEqual([
+      ['spec.drift.tests.0.statistic', expect.stringContaining('there is reconstruction_error alone')],
+    ]);
+  });
+
+  it('are refused with a reference that moves, where they stand', () => {
+    const psi = '{ subject: speed, statistic: psi, threshold: 0.2 }';
+    const reference = 'reference: { kind: moving, windows: 7 }';
+    expect(faultsOf(`{ tests: [${psi}, ${together}], ${reference} }`)).toEqual([
+      ['spec.drift.tests.1.statistic', expect.stringContaining('not with a moving reference')],
+    ]);
+    expect(faultsOf(`{ tests: [${psi}], ${reference} }`)).toEqual([]);
+  });
+});
+
 describe('signals of a Monitor', () => {
   const faultsOf = (rules: string) =>
     readDocuments(

@@ -9,9 +9,13 @@ import { Cel, Duration, Identifier, Label, Name } from './scalars';
 /** Distances whose distribution without change is known: the profile has the counts of the reference's own windows. */
 const OF_BINS: ReadonlySet<string> = new Set(['psi', 'js', 'hellinger', 'kullback_leibler', 'total_variation']);
 
+/** All features together, as a subject. */
+const TOGETHER = 'features';
+const OF_TOGETHER = 'reconstruction_error';
+
 const DriftTest = z
   .strictObject({
-    /** "prediction", or a feature's name. */
+    /** "prediction", a feature's name, or "features": all of them together. */
     subject: z.string().min(1).max(100),
     statistic: z.enum([
       // By the size of the reference and the number of its different values.
@@ -31,7 +35,10 @@ const DriftTest = z
       'mann_whitney_p',
       'chi_square_p',
       'g_p',
+      // Of "features" alone: how far the mean reconstruction error lies from the training's, in standard deviations of its windows.
+      OF_TOGETHER,
     ]),
+    /** Of reconstruction_error 3, if nothing else is said. */
     threshold: z.number().positive().optional(),
     /**
      * Probability that a window without any change crosses: the threshold is taken from the reference's own windows. With
@@ -40,6 +47,15 @@ const DriftTest = z
     falseAlarms: z.number().positive().max(0.5).optional(),
   })
   .superRefine((test, context) => {
+    if (test.statistic === OF_TOGETHER && test.subject !== TOGETHER) {
+      const message = `${OF_TOGETHER} is of all features together: expected "${TOGETHER}"`;
+      context.addIssue({ code: 'custom', path: ['subject'], message });
+    }
+    if (test.subject === TOGETHER && test.statistic !== OF_TOGETHER) {
+      const message = `of "${TOGETHER}", all of them together, there is ${OF_TOGETHER} alone; for ${test.statistic} name one feature`;
+      context.addIssue({ code: 'custom', path: ['statistic'], message });
+      return;
+    }
     if (test.statistic === 'default') {
       for (const field of ['threshold', 'falseAlarms'] as const) {
         if (test[field] === undefined) continue;
@@ -48,12 +64,12 @@ const DriftTest = z
       }
       return;
     }
-    if (test.falseAlarms !== undefined && !OF_BINS.has(test.statistic)) {
-      const message = `is for distances over bins (${[...OF_BINS].join(', ')}); for ${test.statistic} name a threshold`;
+    if (test.falseAlarms !== undefined && !OF_BINS.has(test.statistic) && test.statistic !== OF_TOGETHER) {
+      const message = `is for ${OF_TOGETHER} and distances over bins (${[...OF_BINS].join(', ')}); for ${test.statistic} name a threshold`;
       context.addIssue({ code: 'custom', path: ['falseAlarms'], message });
     }
     if (test.threshold === undefined) {
-      if (test.falseAlarms !== undefined) return;
+      if (test.falseAlarms !== undefined || test.statistic === OF_TOGETHER) return;
       context.addIssue({ code: 'custom', path: ['threshold'], message: `required by ${test.statistic}` });
     } else if (test.statistic.endsWith('_p') && test.threshold >= 1) {
       const message = 'a false discovery rate: expected a number below 1, such as 0.05';
@@ -221,6 +237,14 @@ export const MonitorSpec = z.strictObject({
       /** A window drifts when at least this many tests crossed. */
       crossings: z.int().min(1).default(1),
       rule: Hysteresis.default({ k: 2, n: 3 }),
+    })
+    .superRefine(({ reference, tests }, context) => {
+      if (reference === undefined || reference.kind === 'training') return;
+      for (const [index, { statistic }] of tests.entries()) {
+        if (statistic !== OF_TOGETHER) continue;
+        const message = `${OF_TOGETHER} is compared with the training profile, not with a ${reference.kind} reference: leave out "reference", or watch it by a Monitor of its own`;
+        context.addIssue({ code: 'custom', path: ['tests', index, 'statistic'], message });
+      }
     })
     .optional(),
   performance: z

@@ -28,7 +28,7 @@ export {
 export { estimateDle, fitDle, type Dle, type LossEstimate } from './estimation/dle';
 export { faultOfTree, LossModel, type LossTree } from './estimation/loss-trees';
 export { applyIsotonic, fitIsotonic, type Isotonic } from './estimation/isotonic';
-export { fitReconstruction, reconstructionError, type Reconstruction } from './multivariate/pca';
+export { fitReconstruction, RowReconstruction, type Reconstruction } from './multivariate/pca';
 export { betaI, studentTwoSided } from './numerics/beta';
 export { chiSquareSurvival, gammaP, gammaQ, logGamma } from './numerics/gamma';
 export { kolmogorovSurvival } from './numerics/kolmogorov';

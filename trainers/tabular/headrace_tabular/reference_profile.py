@@ -12,6 +12,7 @@ import numpy as np
 
 from .data import Part
 from .loss_model import loss_model
+from .reconstruction import reconstruction
 from .reference_windows import Windows, labelled_scores
 from .spec import Spec
 
@@ -52,6 +53,7 @@ def build_profile(spec: Spec, training: Part, validation: Part, score: np.ndarra
         "windows": {part: cut.describe() for part, cut in windows.items()},
         "labelled": labelled_scores(score, validation.label),
         "loss_model": loss_model(spec, validation, score),
+        "reconstruction": reconstruction(spec, training, windows["training"]),
     }
 
 

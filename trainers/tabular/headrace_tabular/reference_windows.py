@@ -39,6 +39,11 @@ class Windows:
         counted = np.bincount(place, minlength=(self._dropped + len(self.starts)) * bins)
         return counted.reshape(-1, bins)[self._dropped :].tolist()
 
+    def sums(self, values: np.ndarray) -> list[float]:
+        """For each window the sum of the values of its rows."""
+        summed = np.bincount(self._row, weights=values, minlength=self._dropped + len(self.starts))
+        return summed[self._dropped :].tolist()
+
 
 def labelled_scores(score: np.ndarray, label: np.ndarray) -> dict:
     """At most 5,000 rows, evenly over the time that they were taken from."""

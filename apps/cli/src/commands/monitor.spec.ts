@@ -39,6 +39,17 @@ describe('headrace monitor', () => {
     expect(describeWindow({ ...window, reference }).tests).toBe('not judged: the reference has 3 of 7 windows');
   });
 
+  it('says why a test of a window was not judged, and of the window when none was', () => {
+    const psi = { subject: 'prediction', statistic: 'psi', value: 0.3, threshold: 0.25, reference: 0, crossed: true };
+    const why = 'the training has 2 windows';
+    const together = { ...psi, subject: 'features', value: Number.NaN, crossed: false, notJudged: why };
+    expect(describeWindow({ ...window, judged: true, evidence: [psi, together] }).tests).toBe(
+      `! prediction psi 0.3000 (threshold 0.2500); features psi – (not judged: ${why})`,
+    );
+    expect(describeWindow({ ...window, evidence: [psi, together] }).tests).toBe('too few to be judged');
+    expect(describeWindow({ ...window, evidence: [together] }).tests).toBe(`not judged: ${why}`);
+  });
+
   it('says what the retraining policy waits for', () => {
     expect(describeRetraining(undefined)).toBeUndefined();
     const reason = 'quiet hours until 2026-01-11T05:30:00.000000Z (06:30 Europe/Berlin)';

@@ -75,8 +75,8 @@ export function describeWindow(window: WindowSummary): Record<string, string | n
     tests: window.judged
       ? tests
           .map(
-            ({ subject, statistic, value, threshold, crossed, low, high }) =>
-              `${crossed ? '! ' : ''}${subject} ${statistic} ${figure(value)}${band(low, high)} (${limit(threshold)})`,
+            ({ subject, statistic, value, threshold, crossed, low, high, notJudged }) =>
+              `${crossed ? '! ' : ''}${subject} ${statistic} ${figure(value)}${band(low, high)} (${limit(threshold, notJudged)})`,
           )
           .join('; ') || '–'
       : whyNot(window),
@@ -187,7 +187,10 @@ function against(reference: WindowReference | undefined): string {
   return `${kind}: ${windows} windows, ${predictions} predictions, ${from} to ${to}`;
 }
 
-function whyNot({ reference }: WindowSummary): string {
+function whyNot({ reference, evidence }: WindowSummary): string {
+  const tests = evidence.filter(({ threshold }) => threshold !== 0);
+  const reasons = new Set(tests.map(({ notJudged }) => notJudged));
+  if (reasons.size > 0 && !reasons.has(undefined)) return `not judged: ${[...reasons].join('; ')}`;
   return reference === undefined || reference.windows >= reference.required
     ? 'too few to be judged'
     : `not judged: the reference has ${reference.windows} of ${reference.required} windows`;
@@ -197,7 +200,8 @@ function band(low: number | undefined, high: number | undefined): string {
   return low === undefined || high === undefined ? '' : ` [${figure(low)}, ${figure(high)}]`;
 }
 
-function limit(threshold: number): string {
+function limit(threshold: number, notJudged: string | undefined): string {
+  if (notJudged !== undefined) return `not judged: ${notJudged}`;
   return Number.isFinite(threshold)
     ? `threshold ${figure(threshold)}`
     : 'no threshold: the reference has too few windows';

@@ -3,7 +3,7 @@ import { conformalThreshold, expectedRunLength } from '@headrace/statistics';
 import { MICROS, tumblingWindowOf } from '@headrace/event-time';
 import { distanceOfCounts, type DriftStatistic } from './drift-statistics';
 import type { Rule } from './hysteresis';
-import type { ReferenceDistribution } from './reference-profile';
+import type { ReferenceDistribution, ReferenceWindows } from './reference-profile';
 
 /** The windows that a monitor judges. */
 export interface Cadence {
@@ -30,22 +30,28 @@ export function ownDistances(reference: ReferenceDistribution, statistic: DriftS
 }
 
 /** Counts of the reference's windows of the monitor's length that would be judged; a whole reference in one window has none. */
-function ownWindows(reference: ReferenceDistribution, { windowMicros, minimumSample }: Cadence): number[][] {
-  const { windows } = reference;
-  if (!windows || windowMicros % windows.lengthMicros !== 0) return [];
+function ownWindows({ windows }: ReferenceDistribution, cadence: Cadence): (readonly number[])[] {
+  if (!windows) return [];
+  const own = windowsOf(windows, cadence).filter(({ counts }) => counts.some((count) => count > 0));
+  return own.length < 2 ? [] : own.map(({ counts }) => counts);
+}
+
+/** Windows of the monitor's length that have its minimum sample, added up from the reference's; none where lengths do not fit. */
+export function windowsOf(
+  windows: ReferenceWindows,
+  { windowMicros, minimumSample }: Cadence,
+): { readonly rows: number; readonly counts: readonly number[] }[] {
+  if (windowMicros % windows.lengthMicros !== 0) return [];
   const merged = new Map<number, { rows: number; counts: number[] }>();
   for (const [index, start] of windows.starts.entries()) {
     const { startMicros } = tumblingWindowOf(start, windowMicros);
-    const into = merged.get(startMicros) ?? { rows: 0, counts: reference.counts.map(() => 0) };
+    const counts = windows.counts[index] ?? [];
+    const into = merged.get(startMicros) ?? { rows: 0, counts: counts.map(() => 0) };
     into.rows += windows.rows[index] ?? 0;
-    for (const [bin, count] of (windows.counts[index] ?? []).entries())
-      into.counts[bin] = (into.counts[bin] ?? 0) + count;
+    for (const [bin, count] of counts.entries()) into.counts[bin] = (into.counts[bin] ?? 0) + count;
     merged.set(startMicros, into);
   }
-  const own = [...merged.values()].filter(
-    ({ rows, counts }) => rows >= minimumSample && counts.some((count) => count > 0),
-  );
-  return own.length < 2 ? [] : own.map(({ counts }) => counts);
+  return [...merged.values()].filter(({ rows }) => rows >= minimumSample);
 }
 
 export interface CalibratedThreshold {

@@ -19,7 +19,8 @@ import type { SubjectWindow } from './drift-window';
 import type { ReferenceDistribution } from './reference-profile';
 
 type Named = NonNullable<Monitor['spec']['drift']>['tests'][number]['statistic'];
-export type DriftStatistic = Exclude<Named, 'default'>;
+/** Of one subject. */
+export type DriftStatistic = Exclude<Named, 'default' | 'reconstruction_error'>;
 
 /** Of the window's counts at the values of the reference's sample (at most 1,000). */
 const OF_POINTS: Partial<Record<DriftStatistic, (sample: readonly number[], window: SubjectWindow) => number>> = {

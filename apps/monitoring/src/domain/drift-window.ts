@@ -1,6 +1,7 @@
 // What is kept of a window of predictions while it is read: of bounded size, and parts of it add up.
 import { PointCounts, RowSample } from '@headrace/statistics';
 import type { ScoredRow } from './evidence';
+import type { ReconstructionErrors } from './reconstruction';
 import type { ReferenceDistribution } from './reference-profile';
 
 /** Predictions that a version scored, column by column. */
@@ -44,7 +45,12 @@ export class DriftWindow {
   private readonly sample: RowSample;
   private rowCount = 0;
 
-  constructor(references: readonly ReferenceDistribution[], keepValuesOf: Iterable<string>) {
+  /** With `together` also the errors of all features together. */
+  constructor(
+    references: readonly ReferenceDistribution[],
+    keepValuesOf: Iterable<string>,
+    readonly together?: ReconstructionErrors,
+  ) {
     this.subjects = references.map(({ name, sample, innerEdges }) => ({
       name,
       counts: new PointCounts([...sample, ...innerEdges]),
@@ -66,6 +72,7 @@ export class DriftWindow {
       const { values, from, step } = columnOf(columns, name);
       for (let row = 0, at = from; row < rows; row += 1, at += step) counts.add(values[at] ?? Number.NaN);
     }
+    this.together?.add(columns);
     if (this.kept.length === 0) return;
     const places = this.kept.map((name) => columnOf(columns, name));
     for (let row = 0; row < rows; row += 1) {
@@ -82,6 +89,7 @@ export class DriftWindow {
       if (part) counts.merge(part);
     }
     this.sample.merge(other.sample);
+    if (other.together) this.together?.merge(other.together);
   }
 
   of(subject: string): SubjectWindow {

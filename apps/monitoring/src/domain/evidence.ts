@@ -5,11 +5,15 @@ import { benjaminiHochberg, defaultTest } from '@headrace/statistics';
 import { falseAlarmsOf, ownDistances, thresholdFor, windowFalseAlarms, type Cadence } from './calibration';
 import { driftStatistic, isPValue, needsValues, type DriftStatistic } from './drift-statistics';
 import { DriftWindow, PREDICTION } from './drift-window';
+import { RECONSTRUCTION, reconstructionEvidence, ReconstructionErrors } from './reconstruction';
 
 export type DriftRules = NonNullable<Monitor['spec']['drift']>;
-/** What windows are compared with: of the training, or of earlier windows. */
-export type DriftProfile = Pick<ReferenceProfile, 'prediction' | 'features'>;
-type DriftTest = DriftRules['tests'][number];
+/** What windows are compared with: of the training, or of earlier windows, which do not say how features go together. */
+export type DriftProfile = Pick<ReferenceProfile, 'prediction' | 'features'> &
+  Partial<Pick<ReferenceProfile, 'reconstruction'>>;
+type Declared = DriftRules['tests'][number];
+/** Of one subject. */
+type DriftTest = Declared & { readonly statistic: Exclude<Declared['statistic'], typeof RECONSTRUCTION> };
 
 export interface Evidence {
   readonly subject: string;
@@ -24,6 +28,8 @@ export interface Evidence {
   readonly high?: number;
   /** Probability that the test crosses in a window without change; absent: not known. */
   readonly falseAlarms?: number;
+  /** Why its test could not be judged; absent: it was. */
+  readonly notJudged?: string;
 }
 
 export interface JudgedEvidence {
@@ -56,17 +62,23 @@ function subjectsOf(profile: DriftProfile): ReferenceDistribution[] {
   return [{ ...profile.prediction, name: PREDICTION }, ...profile.features];
 }
 
+function isOfOneSubject(test: Declared): test is DriftTest {
+  return test.statistic !== RECONSTRUCTION;
+}
+
 /** An empty window that keeps what these rules need of it. */
 export function driftWindow(profile: DriftProfile, rules: DriftRules | undefined): DriftWindow {
   const subjects = subjectsOf(profile);
+  const tests = rules?.tests ?? [];
+  const ofOne = tests.filter(isOfOneSubject);
   const ofValues = subjects.filter((reference) =>
-    (rules?.tests ?? []).some(
-      (test) => test.subject === reference.name && needsValues(statisticOf(test, reference).statistic),
-    ),
+    ofOne.some((test) => test.subject === reference.name && needsValues(statisticOf(test, reference).statistic)),
   );
+  const together = ofOne.length < tests.length ? profile.reconstruction : undefined;
   return new DriftWindow(
     subjects,
     ofValues.map(({ name }) => name),
+    together && new ReconstructionErrors(together),
   );
 }
 
@@ -81,7 +93,9 @@ export function driftEvidence(
   rules: DriftRules | undefined,
   cadence: Cadence,
 ): JudgedEvidence {
-  const tests = rules?.tests ?? [];
+  const tests = (rules?.tests ?? []).filter(isOfOneSubject);
+  const ofAll = rules?.tests.find((test) => test.statistic === RECONSTRUCTION);
+  const together = ofAll ? reconstructionEvidence(window.together, profile.reconstruction, ofAll, cadence) : [];
   const crossings = rules?.crossings ?? 1;
   const found: Omit<Evidence, 'crossed'>[] = [];
   const declared: ChosenTest[] = [];
@@ -105,24 +119,27 @@ export function driftEvidence(
     }
   }
   const adjusted = benjaminiHochberg(found.map((entry) => (isPValue(entry.statistic) ? entry.value : Number.NaN)));
-  const evidence = found.map((entry, index): Evidence => {
+  const ofSubjects = found.map((entry, index): Evidence => {
     if (isPValue(entry.statistic)) {
       const value = adjusted[index] ?? Number.NaN;
       return { ...entry, value, crossed: value <= entry.threshold };
     }
     return { ...entry, crossed: entry.threshold > 0 && entry.value >= entry.threshold };
   });
+  const evidence = [...ofSubjects, ...together];
+  // What is not judged does not cross.
+  const ofTogether = together.filter(({ threshold, notJudged }) => threshold > 0 && notJudged === undefined);
   const [pValues, distances] = [true, false].map((wanted) =>
     declared.filter((test) => isPValue(test.statistic) === wanted),
   );
   const falseAlarms = windowFalseAlarms(
-    (distances ?? []).map((test) => test.falseAlarms),
+    [...(distances ?? []), ...ofTogether].map((test) => test.falseAlarms ?? Number.NaN),
     (pValues ?? []).map((test) => test.threshold),
     crossings,
   );
   return {
     ...judged(evidence, crossings),
-    ...(declared.length === 0 || Number.isNaN(falseAlarms) ? {} : { falseAlarms }),
+    ...(declared.length + ofTogether.length === 0 || Number.isNaN(falseAlarms) ? {} : { falseAlarms }),
   };
 }
 
@@ -159,6 +176,12 @@ export function valuesOf(rows: readonly ScoredRow[], subject: string): number[] 
     }
     return row.features[column] ?? Number.NaN;
   });
+}
+
+/** Whether no test of the window could be judged: it says nothing, neither drift nor none. */
+export function isUnjudged(evidence: readonly Evidence[]): boolean {
+  const tests = evidence.filter(({ threshold }) => threshold !== 0);
+  return tests.length > 0 && tests.every(({ notJudged }) => notJudged !== undefined);
 }
 
 /** Whether the window crossed. */

@@ -1,5 +1,5 @@
 // The trainer's profile.json (contract headrace.dev/profile/v1, trainers/tabular/README.md): what live traffic is compared with.
-import { faultOfTree, type LossTree } from '@headrace/statistics';
+import { faultOfTree, type LossTree, type Reconstruction } from '@headrace/statistics';
 import { z } from 'zod';
 
 /** Tumbling windows of event time of one part, aligned to the epoch; those without rows are left out. */
@@ -54,19 +54,54 @@ const LossTrees = z
     return undefined;
   });
 
-const Profile = z.object({
-  contract: z.literal('headrace.dev/profile/v1'),
-  task: z.enum(['binary', 'regression']),
-  features: z.array(Distribution),
-  prediction: Distribution,
-  label: z.object({ mean: z.number() }),
-  performance: z.record(z.string(), z.object({ value: z.number() })),
-  windows: z.object({ training: Windows, validation: Windows }).optional(),
-  /** Rows of the validation part, with what the model of the backtest said. */
-  labelled: z.object({ score: z.array(z.number()), label: z.array(z.number()) }).optional(),
-  /** Null for binary models and few rows; profiles of older trainers have none. */
-  loss_model: LossTrees.nullish(),
-});
+/** How the features go together; bounded, for every row of live traffic is projected on it. */
+const Together = z
+  .object({
+    /** Parallel: the features, in any order. */
+    features: z.array(z.string()).min(2).max(200),
+    imputed: z.array(z.number()),
+    means: z.array(z.number()),
+    deviations: z.array(z.number().positive()),
+    /** Rows of as many numbers. */
+    components: z.array(z.array(z.number())).min(1),
+    /** Sum of the errors of each window of the training part. */
+    window_errors: z.array(z.number().nonnegative()),
+  })
+  .superRefine(({ features, imputed, means, deviations, components }, context) => {
+    const width = features.length;
+    for (const [name, numbers] of Object.entries({ imputed, means, deviations })) {
+      if (numbers.length === width) continue;
+      context.addIssue({ code: 'custom', path: [name], message: `${numbers.length} numbers of ${width} features` });
+    }
+    if (components.length >= width || components.some((component) => component.length !== width)) {
+      const message = `expected fewer than ${width} components of ${width} numbers each`;
+      context.addIssue({ code: 'custom', path: ['components'], message });
+    }
+  });
+
+const Profile = z
+  .object({
+    contract: z.literal('headrace.dev/profile/v1'),
+    task: z.enum(['binary', 'regression']),
+    features: z.array(Distribution),
+    prediction: Distribution,
+    label: z.object({ mean: z.number() }),
+    performance: z.record(z.string(), z.object({ value: z.number() })),
+    windows: z.object({ training: Windows, validation: Windows }).optional(),
+    /** Rows of the validation part, with what the model of the backtest said. */
+    labelled: z.object({ score: z.array(z.number()), label: z.array(z.number()) }).optional(),
+    /** Null for binary models and few rows; profiles of older trainers have none. */
+    loss_model: LossTrees.nullish(),
+    /** Null for few rows or features; profiles of older trainers have none. */
+    reconstruction: Together.nullish(),
+  })
+  .superRefine(({ reconstruction, windows }, context) => {
+    const found = reconstruction?.window_errors.length;
+    const expected = windows?.training.starts.length ?? 0;
+    if (found === undefined || found === expected) return;
+    const message = `found ${found}; expected one for each of the ${expected} windows of the training part`;
+    context.addIssue({ code: 'custom', path: ['reconstruction', 'window_errors'], message });
+  });
 
 /** One distribution in the reference's own windows of time. */
 export interface ReferenceWindows {
@@ -94,6 +129,13 @@ export interface LossTrees {
   readonly squared: readonly LossTree[];
 }
 
+/** How the features of the training go together, and the sum of their errors (as one count) in each of its windows. */
+export interface ReferenceReconstruction extends Reconstruction {
+  /** In the order of its numbers. */
+  readonly features: readonly string[];
+  readonly windows: ReferenceWindows;
+}
+
 export interface ReferenceProfile {
   readonly task: 'binary' | 'regression';
   readonly features: readonly ReferenceDistribution[];
@@ -103,6 +145,7 @@ export interface ReferenceProfile {
   /** Parallel; undefined in profiles of older trainers. */
   readonly labelled: { readonly scores: readonly number[]; readonly labels: readonly number[] } | undefined;
   readonly lossTrees: LossTrees | undefined;
+  readonly reconstruction: ReferenceReconstruction | undefined;
 }
 
 /** Throws a ZodError or SyntaxError when the bytes are no such profile. */
@@ -118,7 +161,18 @@ export function readProfile(json: string): ReferenceProfile {
     performance: { ...performance, calibration: profile.label.mean - profile.prediction.mean },
     labelled: profile.labelled && { scores: profile.labelled.score, labels: profile.labelled.label },
     lossTrees: profile.loss_model ?? undefined,
+    reconstruction: reconstructionOf(profile),
   };
+}
+
+function reconstructionOf({
+  reconstruction: found,
+  windows,
+}: z.output<typeof Profile>): ReferenceReconstruction | undefined {
+  if (!found || !windows) return undefined;
+  const { window_errors: errors, ...fitted } = found;
+  const { length_micros: lengthMicros, starts, rows } = windows.training;
+  return { ...fitted, windows: { lengthMicros, starts, rows, counts: errors.map((error) => [error]) } };
 }
 
 function distributionOf(

@@ -15,6 +15,7 @@ import { canEstimate, estimateEvidence, expectationOf, isCalibratable } from '..
 import {
   driftEvidence,
   driftWindow,
+  isUnjudged,
   judged as judgedBy,
   type Evidence,
   type JudgedEvidence,
@@ -65,7 +66,7 @@ export async function judgeWindow(
   const found = await findEvidence(transaction, monitor, kind, reference, window);
   const { rows, evidence, crossed, falseAlarms, lastPredictionId } = found;
   const comparable = found.reference === undefined || isEnough(found.reference);
-  const judged = rows >= monitor.spec.minimumSample && comparable;
+  const judged = rows >= monitor.spec.minimumSample && comparable && !isUnjudged(evidence);
   return {
     monitor: monitor.name,
     kind,

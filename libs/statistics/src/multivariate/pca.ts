@@ -1,45 +1,78 @@
 // Reconstruction error of several features together: sees when features stop going together although each looks as before.
-import { mean, variance } from '../samples';
+import { mean, present, variance } from '../samples';
 
-/** What is kept of the reference: plain data. */
+/** What is kept of the reference: plain data, parallel by feature. */
 export interface Reconstruction {
+  /** Stands for a missing value. */
+  readonly imputed: readonly number[];
   readonly means: readonly number[];
+  /** Above 0; 1 of a feature that never changes. */
   readonly deviations: readonly number[];
-  /** Kept components as rows, unit length, of the standardised features. */
+  /** Kept components as rows, unit length and orthogonal, of the standardised features. */
   readonly components: readonly (readonly number[])[];
 }
 
 /**
- * Principal components of standardised reference rows: as many as explain at least `share` of the variance (a number below
- * 1), or so many. scikit-learn's StandardScaler and PCA; NannyML's data reconstruction drift with 0.65. Rows without
- * missing values, several times as many as features.
+ * Principal components of standardised reference rows: as many as explain more than `share` of the variance (a number below
+ * 1, and one less than there are features that change, for all of them reconstruct everything), or so many. Missing values (NaN)
+ * are their feature's mean. scikit-learn's SimpleImputer, StandardScaler and PCA; NannyML's data reconstruction drift of numbers
+ * with 0.65. Several times as many rows as features; a feature without any value is refused.
  */
 export function fitReconstruction(rows: readonly (readonly number[])[], share = 0.65): Reconstruction {
   const width = rows[0]?.length ?? 0;
   if (rows.length < 2 || width === 0) throw new RangeError('reconstruction: expected two rows or more with features');
-  const columns = Array.from({ length: width }, (_, column) => rows.map((row) => row[column] ?? Number.NaN));
+  const found = Array.from({ length: width }, (_, column) => rows.map((row) => row[column] ?? Number.NaN));
+  const imputed = found.map((column) => mean(present(column)));
+  const empty = imputed.findIndex((value) => Number.isNaN(value));
+  if (empty >= 0) throw new RangeError(`reconstruction: feature ${empty} has no value`);
+  const columns = found.map((column, j) => column.map((value) => (Number.isNaN(value) ? (imputed[j] ?? 0) : value)));
   const means = columns.map(mean);
-  const deviations = columns.map((column) => Math.sqrt(variance(column, 0)) || 1);
+  const spreads = columns.map((column) => Math.sqrt(variance(column, 0)));
+  const deviations = spreads.map((spread) => spread || 1);
   const scaled = columns.map((column, j) => column.map((value) => (value - (means[j] ?? 0)) / (deviations[j] ?? 1)));
   const covariance = scaled.map((left) => scaled.map((right) => dot(left, right) / rows.length));
   const pairs = eigen(covariance).sort((a, b) => b.value - a.value);
   const total = pairs.reduce((sum, pair) => sum + pair.value, 0);
+  const most = spreads.filter((spread) => spread > 0).length - 1;
   let kept = share >= 1 ? share : 0;
-  for (let explained = 0; share < 1 && kept < width && explained <= share; kept += 1) {
+  for (let explained = 0; share < 1 && kept < most && explained <= share; kept += 1) {
     explained += (pairs[kept]?.value ?? 0) / total;
   }
-  return { means, deviations, components: pairs.slice(0, kept).map((pair) => pair.vector) };
+  return { imputed, means, deviations, components: pairs.slice(0, kept).map((pair) => pair.vector) };
 }
 
-/** Distance of one row, standardised, from the plane of the components. NaN when a feature is missing. */
-export function reconstructionError({ means, deviations, components }: Reconstruction, row: readonly number[]): number {
-  const scaled = means.map((centre, j) => ((row[j] ?? Number.NaN) - centre) / (deviations[j] ?? 1));
-  const rest = [...scaled];
-  for (const component of components) {
-    const along = dot(component, scaled);
-    for (const [j, weight] of component.entries()) rest[j] = (rest[j] ?? 0) - along * weight;
+/** Reconstruction errors of rows, one after the other: 2 × components × features multiplications each, and no garbage. */
+export class RowReconstruction {
+  private readonly components: readonly Float64Array[];
+  private readonly scaled: Float64Array;
+  private readonly rest: Float64Array;
+
+  constructor(private readonly fitted: Reconstruction) {
+    this.components = fitted.components.map((component) => Float64Array.from(component));
+    this.scaled = new Float64Array(fitted.means.length);
+    this.rest = new Float64Array(fitted.means.length);
   }
-  return Math.sqrt(dot(rest, rest));
+
+  /** Distance of a row, standardised, from the plane of the components. What is no finite number counts as missing. */
+  errorOf(row: ArrayLike<number>): number {
+    const { imputed, means, deviations } = this.fitted;
+    const { components, scaled, rest } = this;
+    const width = scaled.length;
+    for (let j = 0; j < width; j += 1) {
+      const value = row[j] ?? Number.NaN;
+      const known = Number.isFinite(value) ? value : (imputed[j] ?? 0);
+      rest[j] = scaled[j] = (known - (means[j] ?? 0)) / (deviations[j] ?? 1);
+    }
+    for (const component of components) {
+      let along = 0;
+      for (let j = 0; j < width; j += 1) along += (component[j] ?? 0) * (scaled[j] ?? 0);
+      for (let j = 0; j < width; j += 1) rest[j] = (rest[j] ?? 0) - along * (component[j] ?? 0);
+    }
+    // The rest itself, not the difference of two squared lengths: that would be all rounding where features follow each other.
+    let squares = 0;
+    for (let j = 0; j < width; j += 1) squares += (rest[j] ?? 0) ** 2;
+    return Math.sqrt(squares);
+  }
 }
 
 function dot(a: readonly number[], b: readonly number[]): number {

@@ -146,7 +146,7 @@ export interface GroundTruthArrived {
 
 /** One statistic over one window. */
 export interface Evidence {
-  /** Feature name, "prediction" or "label". */
+  /** Feature name, "prediction", "label", or "features": all of them together. */
   subject: string;
   /** psi, ks, brier, auc, log_loss, calibration, mae, … */
   statistic: string;
@@ -160,7 +160,11 @@ export interface Evidence {
     | number
     | undefined;
   /** Probability that this test crosses in a window without any change; absent: not known. */
-  falseAlarms?: number | undefined;
+  falseAlarms?:
+    | number
+    | undefined;
+  /** Why this test could not be judged; absent: it was. */
+  notJudged?: string | undefined;
 }
 
 /** Closed windows of the same version that a drift window was, or was to be, compared with. */
@@ -635,6 +639,7 @@ function createBaseEvidence(): Evidence {
     low: undefined,
     high: undefined,
     falseAlarms: undefined,
+    notJudged: undefined,
   };
 }
 
@@ -666,6 +671,9 @@ export const Evidence: MessageFns<Evidence> = {
     }
     if (message.falseAlarms !== undefined) {
       writer.uint32(73).double(message.falseAlarms);
+    }
+    if (message.notJudged !== undefined) {
+      writer.uint32(82).string(message.notJudged);
     }
     return writer;
   },
@@ -755,6 +763,14 @@ export const Evidence: MessageFns<Evidence> = {
             message.falseAlarms = reader.double();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.notJudged = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -781,6 +797,11 @@ export const Evidence: MessageFns<Evidence> = {
         ? globalThis.Number(object.falseAlarms)
         : isSet(object.false_alarms)
         ? globalThis.Number(object.false_alarms)
+        : undefined,
+      notJudged: isSet(object.notJudged)
+        ? globalThis.String(object.notJudged)
+        : isSet(object.not_judged)
+        ? globalThis.String(object.not_judged)
         : undefined,
     };
   },
@@ -814,6 +835,9 @@ export const Evidence: MessageFns<Evidence> = {
     if (message.falseAlarms !== undefined) {
       obj.falseAlarms = floatToJson(message.falseAlarms);
     }
+    if (message.notJudged !== undefined) {
+      obj.notJudged = message.notJudged;
+    }
     return obj;
   },
 
@@ -831,6 +855,7 @@ export const Evidence: MessageFns<Evidence> = {
     message.low = object.low ?? undefined;
     message.high = object.high ?? undefined;
     message.falseAlarms = object.falseAlarms ?? undefined;
+    message.notJudged = object.notJudged ?? undefined;
     return message;
   },
 };

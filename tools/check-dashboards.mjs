@@ -17,6 +17,8 @@ import { startPrometheus } from './live/prometheus.mjs';
 import { parse } from 'yaml';
 
 const SCRAPE_SECONDS = 1;
+const RECORD_SECONDS = 5;
+const rulesFolder = join(repository, 'deploy', 'prometheus', 'rules');
 const LEAST_SCRAPES = 3;
 const SYSTEM_WAIT_MS = 30_000;
 /** What Grafana would put in; intervals fit the scraping here. */
@@ -54,7 +56,13 @@ async function main() {
   try {
     await writeFile(join(folder, 'targets.json'), '[]');
     prometheus = await startPrometheus(folder, {
-      global: { scrape_interval: `${SCRAPE_SECONDS}s`, scrape_timeout: `${SCRAPE_SECONDS}s` },
+      global: {
+        scrape_interval: `${SCRAPE_SECONDS}s`,
+        scrape_timeout: `${SCRAPE_SECONDS}s`,
+        evaluation_interval: `${RECORD_SECONDS}s`,
+      },
+      // What the rules record is shown too.
+      rule_files: [join(rulesFolder, '*.yml')],
       scrape_configs: [
         {
           job_name: 'headrace',
@@ -199,10 +207,9 @@ async function dashboardQueries() {
 }
 
 async function alertExpressions() {
-  const folder = join(repository, 'deploy', 'prometheus', 'rules');
   const alerts = [];
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.yml')).sort()) {
-    const { groups } = parse(await readFile(join(folder, file), 'utf8'));
+  for (const file of (await readdir(rulesFolder)).filter((name) => name.endsWith('.yml')).sort()) {
+    const { groups } = parse(await readFile(join(rulesFolder, file), 'utf8'));
     for (const { rules } of groups)
       alerts.push(...rules.map(({ alert, record, expr }) => ({ alert: alert ?? record, expr })));
   }

@@ -4,13 +4,14 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { repository, runChild } from './child.mjs';
 
-const folder = join(repository, 'deploy', 'grafana');
-const code = await runChild(process.execPath, [join(repository, 'tools', 'compile.mjs'), 'src', 'dist'], {
+// With the service levels, which a dashboard shows.
+const folder = join(repository, 'deploy');
+const code = await runChild(process.execPath, [join(repository, 'tools', 'compile.mjs'), '.', 'dist'], {
   cwd: folder,
 });
 if (code !== 0) process.exit(code);
-const { dashboards } = createRequire(import.meta.url)(join(folder, 'dist', 'dashboards.js'));
-const target = join(folder, 'dashboards');
+const { dashboards } = createRequire(import.meta.url)(join(folder, 'dist', 'grafana', 'src', 'dashboards.js'));
+const target = join(folder, 'grafana', 'dashboards');
 // A dashboard that is no longer made leaves no file behind.
 await rm(target, { recursive: true, force: true });
 await mkdir(target);

@@ -30,6 +30,12 @@ const Dashboard = z.object({
   annotations: z.object({ list: z.array(z.object({ name: z.string(), expr: z.string().optional() })) }),
 });
 
+/** What the rules record. */
+const recordings = new Set(
+  (readFileSync(join(__dirname, '../prometheus/rules/service-levels.yml'), 'utf8').match(/record: (\S+)/g) ?? []).map(
+    (line) => line.slice('record: '.length),
+  ),
+);
 const folder = join(__dirname, 'dashboards');
 const committed = (name: string): string => readFileSync(join(folder, `${name}.json`), 'utf8');
 const all = Object.entries(dashboards).map(([name, make]) => ({
@@ -46,6 +52,17 @@ it('has a committed file for each dashboard, and no other', () => {
 it('gives each dashboard its own address and title', () => {
   expect(new Set(all.map(({ dashboard }) => dashboard.uid)).size).toBe(all.length);
   expect(new Set(all.map(({ dashboard }) => dashboard.title)).size).toBe(all.length);
+});
+
+it('shows every metric that a service exposes', () => {
+  const shown = new Set(
+    all
+      .flatMap(({ dashboard }) => dashboard.panels.flatMap(({ targets = [] }) => targets))
+      .flatMap(({ expr }) => metricsIn(expr)),
+  );
+  // Other names of the sources that begin alike are functions in SQL and the like.
+  const isMetric = /^headrace_(ingestion|feature_store|training|registry|gateway|monitoring|messaging|grpc)_/;
+  expect([...exposedMetrics()].filter((name) => isMetric.test(name) && !shown.has(name))).toEqual([]);
 });
 
 describe.each(all)('dashboard $name', ({ text, made, dashboard }) => {
@@ -75,6 +92,8 @@ describe.each(all)('dashboard $name', ({ text, made, dashboard }) => {
   it.each(panels)('$title asks only for metrics that a service exposes', (panel) => {
     const asked = (panel.targets ?? []).flatMap(({ expr }) => metricsIn(expr));
     expect(asked.filter((metric) => !exposedMetrics().has(metric))).toEqual([]);
+    const recorded = (panel.targets ?? []).flatMap(({ expr }) => expr.match(/\bheadrace:[a-z0-9_:]+/g) ?? []);
+    expect(recorded.filter((name) => !recordings.has(name))).toEqual([]);
   });
 
   it('uses only variables that it has', () => {

@@ -195,6 +195,30 @@ export const evaluationOverdue = new Gauge({
   labelNames: ['monitor'] as const,
 });
 
+export const labelQueueItems = new Gauge({
+  name: 'headrace_monitoring_label_queue_items',
+  help: 'Predictions that people are asked about, by why they were chosen; state is open or taken (somebody has leased it).',
+  labelNames: ['monitor', 'reason', 'state'] as const,
+});
+
+export const labelAnswersTotal = new Counter({
+  name: 'headrace_monitoring_label_answers_total',
+  help: 'Labels that people gave.',
+  labelNames: ['monitor'] as const,
+});
+
+export const gateReplaysWaiting = new Gauge({
+  name: 'headrace_monitoring_gate_replays_waiting',
+  help: 'Replays that gates of a model wait for: nobody is served by those versions.',
+  labelNames: ['model'] as const,
+});
+
+export const gateReplaysTotal = new Counter({
+  name: 'headrace_monitoring_gate_replays_total',
+  help: 'Replays answered to gates; outcome is measured, or inconclusive (not enough by the deadline).',
+  labelNames: ['model', 'outcome'] as const,
+});
+
 export const loopSeconds = new Gauge({
   name: 'headrace_monitoring_loop_seconds',
   help: 'Of the last loop that got so far; step is drift_to_detected (event time), detected_to_trained, detected_to_promoted (time to recover) or data_to_production (lead time).',

@@ -54,6 +54,45 @@ const node = () => [
   }),
 ];
 
+const models = () => [
+  timeSeries({
+    title: 'Models in memory',
+    description: 'Promoted models that the gateway holds; the others are loaded when they are asked.',
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [{ expr: 'sum(headrace_gateway_models_resident)', legend: 'models' }],
+  }),
+  timeSeries({
+    title: 'Memory of models',
+    description: 'Memory that the models in the gateway take, as measured when they were validated.',
+    unit: BytesIEC,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [{ expr: 'sum(headrace_gateway_models_resident_bytes)', legend: 'models' }],
+  }),
+  timeSeries({
+    title: 'Model processes that died',
+    description:
+      'Since the gateway started; own: of one version that is not promoted, shared: of promoted ones, which come back.',
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    steps: true,
+    limits: { warning: 1 },
+    queries: [
+      {
+        expr: 'sum by (place, code) (headrace_gateway_model_process_deaths_total) or vector(0)',
+        legend: '{{place}} {{code}}',
+      },
+    ],
+  }),
+];
+
 export function capacity(): Dashboard {
   return dashboard({
     uid: 'headrace-capacity',
@@ -63,6 +102,7 @@ export function capacity(): Dashboard {
     rows: [
       ['Processes', processes],
       ['Inside', node],
+      ['Models', models],
     ],
   });
 }

@@ -7,10 +7,12 @@ import { eventFlow } from './event-flow';
 import { modelHealth } from './model-health';
 import { overview } from './overview';
 import { security } from './security';
+import { serviceLevelsDashboard } from './service-levels';
 import { training } from './training';
 
 export const dashboards: Readonly<Record<string, () => Dashboard>> = {
   overview,
+  'service-levels': serviceLevelsDashboard,
   endpoint,
   'event-flow': eventFlow,
   'data-and-features': dataAndFeatures,

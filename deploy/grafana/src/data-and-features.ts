@@ -1,6 +1,6 @@
 // "Headrace: data and features": what arrives, whether it keeps its contract, and how fresh the features made of it are.
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { RecordsPerSecond, Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
+import { RecordsPerSecond, RowsPerSecond, Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
 import { dashboard } from './dashboard';
 import { mean, perSecond } from './expressions';
 import { dataIn, features } from './overview-data';
@@ -52,6 +52,38 @@ const freshness = () => [
   }),
 ];
 
+const scoring = () => [
+  timeSeries({
+    title: 'Scoring jobs',
+    description:
+      'Dataset versions that were scored by a model version (`headrace score`), since the feature store started.',
+    unit: Short,
+    decimals: 0,
+    width: 12,
+    min: 0,
+    steps: true,
+    queries: [
+      {
+        expr: 'sum by (model, outcome) (headrace_feature_store_scoring_jobs_total) or vector(0)',
+        legend: '{{model}} {{outcome}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Rows scored',
+    description: 'Rows of dataset versions, a second.',
+    unit: RowsPerSecond,
+    width: 12,
+    min: 0,
+    queries: [
+      {
+        expr: `${perSecond('headrace_feature_store_scored_rows_total', 'model')} or vector(0)`,
+        legend: '{{model}}',
+      },
+    ],
+  }),
+];
+
 export function dataAndFeatures(): Dashboard {
   return dashboard({
     uid: 'headrace-data',
@@ -63,6 +95,7 @@ export function dataAndFeatures(): Dashboard {
       ['Contracts and dataset versions', contracts],
       ['Features', features],
       ['Feature views', freshness],
+      ['Scoring of datasets', scoring],
     ],
   });
 }

@@ -4,7 +4,7 @@ import { RequestsPerSecond, Seconds, Short } from '@grafana/grafana-foundation-s
 import { dashboard } from './dashboard';
 import { perSecond, quantile } from './expressions';
 import { rollouts, serving } from './overview-models';
-import { timeSeries } from './panels';
+import { heatLines, timeSeries } from './panels';
 
 const ENDPOINT = 'endpoint=~"$endpoint"';
 
@@ -95,6 +95,70 @@ const versions = () => [
   }),
 ];
 
+const pressure = () => [
+  timeSeries({
+    title: 'Turned away',
+    description: 'Requests that were refused or left the queue before they were run, by reason, a second.',
+    unit: RequestsPerSecond,
+    width: 6,
+    min: 0,
+    queries: [
+      {
+        expr: `${perSecond('headrace_gateway_turned_away_total', 'model, version, reason')} or vector(0)`,
+        legend: '{{model}} v{{version}} {{reason}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Room in the queue',
+    description:
+      'Rows that wait for a version, and how many may: the limit falls while the queue does not empty, so that those who wait are answered in time.',
+    unit: Short,
+    decimals: 0,
+    width: 6,
+    min: 0,
+    queries: [
+      {
+        expr: `sum by (endpoint, version) (headrace_gateway_queue_rows{${ENDPOINT}})`,
+        legend: '{{endpoint}} v{{version}} waiting',
+      },
+      {
+        expr: `max by (endpoint, version) (headrace_gateway_queue_limit_rows{${ENDPOINT}})`,
+        legend: '{{endpoint}} v{{version}} limit',
+        dashed: true,
+      },
+    ],
+  }),
+  heatLines({
+    title: 'Where versions run',
+    description:
+      'here: in the gateway; shared: in a process of promoted versions; own: in a process of its own, as a candidate does.',
+    unit: Short,
+    decimals: 0,
+    width: 6,
+    limits: {},
+    queries: [
+      {
+        expr: `max by (endpoint, version, place) (headrace_gateway_version_place{${ENDPOINT}})`,
+        legend: '{{endpoint}} v{{version}} {{place}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Feature store given up',
+    description:
+      '1 while the gateway does not wait for the feature store: fallbacks answer. Runbook: gateway-fallbacks.',
+    unit: Short,
+    decimals: 0,
+    width: 6,
+    min: 0,
+    max: 1,
+    steps: true,
+    limits: { critical: 1 },
+    queries: [{ expr: 'max(headrace_gateway_feature_store_circuit_open)', legend: 'given up' }],
+  }),
+];
+
 export function endpoint(): Dashboard {
   return dashboard({
     uid: 'headrace-endpoint',
@@ -104,6 +168,7 @@ export function endpoint(): Dashboard {
     rows: [
       ['Answers', serving],
       ['Versions', versions],
+      ['Under pressure', pressure],
       ['Rollouts', rollouts],
     ],
   });

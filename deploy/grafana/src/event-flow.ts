@@ -104,6 +104,23 @@ const faults = () => [
     steps: true,
     queries: [{ expr: `sum by (group) (headrace_messaging_rebalances_total{${GROUP}})`, legend: '{{group}}' }],
   }),
+  timeSeries({
+    title: 'Unreadable events',
+    description:
+      'Met by readers that belong to no group (what every instance reads for itself), and skipped, since the services started. Those of groups are dead letters.',
+    unit: Short,
+    decimals: 0,
+    width: 24,
+    min: 0,
+    steps: true,
+    limits: { warning: 1 },
+    queries: [
+      {
+        expr: 'sum by (job, topic) (headrace_messaging_unreadable_events_total) or vector(0)',
+        legend: '{{job}} {{topic}}',
+      },
+    ],
+  }),
 ];
 
 export function eventFlow(): Dashboard {

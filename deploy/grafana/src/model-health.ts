@@ -3,8 +3,10 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DateTimeFromNow, PercentUnit, RecordsPerSecond, Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
 import { dashboard } from './dashboard';
 import { perSecond } from './expressions';
+import { byPeople, groups, LOSSES } from './model-groups';
 import { quality } from './overview-models';
 import { heatLines, stat, timeSeries } from './panels';
+import { heldRetraining } from './retraining-panels';
 
 const MONITOR = 'monitor=~"$monitor"';
 const ENDPOINT = 'endpoint=~"$endpoint"';
@@ -38,6 +40,84 @@ const heat = () => [
       {
         expr: `max by (monitor, signal) (headrace_monitoring_signal_stands{${MONITOR}})`,
         legend: '{{signal}}, {{monitor}}',
+      },
+    ],
+  }),
+];
+
+const labels = () => [
+  timeSeries({
+    title: 'Loss with its interval',
+    description:
+      'Brier score of a binary model, mean absolute error of a regression: the champion in the last closed window of labels, with the 95 % interval and the value of its reference profile. Runbook: performance.',
+    unit: Short,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [
+      {
+        expr: `max by (monitor, version, metric) (headrace_monitoring_performance_value{${MONITOR},${LOSSES}})`,
+        legend: '{{metric}} v{{version}}, {{monitor}}',
+      },
+      {
+        expr: `max by (monitor, version, metric, bound) (headrace_monitoring_performance_bound{${MONITOR},${LOSSES}})`,
+        legend: '{{metric}} v{{version}} {{bound}}, {{monitor}}',
+        dashed: true,
+      },
+      {
+        expr: `max by (monitor, version, metric) (headrace_monitoring_performance_reference{${MONITOR},${LOSSES}})`,
+        legend: '{{metric}} v{{version}} reference, {{monitor}}',
+        dashed: true,
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Drifts found in the errors',
+    description:
+      'By each declared detector that follows the errors label by label, in the last closed window. Runbook: concept-drift.',
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    steps: true,
+    limits: { warning: 1 },
+    queries: [
+      {
+        expr: `max by (monitor, version, detector) (headrace_monitoring_error_detections{${MONITOR}})`,
+        legend: '{{detector}} v{{version}}, {{monitor}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Tests without a threshold',
+    description:
+      'Drift tests that are reported and decide nothing, because the reference has too few windows for the false alarms that they declare. Runbook: drift.',
+    unit: Short,
+    decimals: 0,
+    width: 4,
+    min: 0,
+    steps: true,
+    limits: { warning: 1 },
+    queries: [
+      {
+        expr: `max by (monitor) (headrace_monitoring_uncalibrated_tests{${MONITOR}})`,
+        legend: '{{monitor}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Rounds that failed',
+    description: 'Decisions of a monitor that failed and are tried again, since monitoring started. Its log says why.',
+    unit: Short,
+    decimals: 0,
+    width: 4,
+    min: 0,
+    steps: true,
+    limits: { warning: 1 },
+    queries: [
+      {
+        expr: `sum by (monitor) (headrace_monitoring_decision_failures_total{${MONITOR}}) or vector(0)`,
+        legend: '{{monitor}}',
       },
     ],
   }),
@@ -147,8 +227,12 @@ export function modelHealth(): Dashboard {
     rows: [
       ['Drift', heat],
       ['Performance and decisions', quality],
+      ['By labels', labels],
+      ['Groups and business', groups],
+      ['Retraining', () => heldRetraining(MONITOR)],
       ['The loop', pace],
       ['Predictions and labels', flow],
+      ['Labels by people', byPeople],
     ],
   });
 }

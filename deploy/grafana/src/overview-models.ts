@@ -223,6 +223,7 @@ export const quality = () => [
       {
         expr: `max by (monitor, subject, statistic) (headrace_monitoring_drift_threshold{${MONITOR}})`,
         legend: '{{subject}} {{statistic}} threshold, {{monitor}}',
+        dashed: true,
       },
     ],
   }),
@@ -241,6 +242,7 @@ export const quality = () => [
       {
         expr: `max by (monitor, version, metric) (headrace_monitoring_performance_reference{${MONITOR}})`,
         legend: '{{metric}} v{{version}} reference, {{monitor}}',
+        dashed: true,
       },
     ],
   }),
@@ -296,8 +298,13 @@ export const quality = () => [
     steps: true,
     queries: [
       {
-        expr: `max by (monitor, version, metric, bound) (headrace_monitoring_estimated_performance{${MONITOR}})`,
+        expr: `max by (monitor, version, metric) (headrace_monitoring_estimated_performance{${MONITOR},bound="value"})`,
+        legend: '{{metric}} v{{version}}, {{monitor}}',
+      },
+      {
+        expr: `max by (monitor, version, metric, bound) (headrace_monitoring_estimated_performance{${MONITOR},bound!="value"})`,
         legend: '{{metric}} v{{version}} {{bound}}, {{monitor}}',
+        dashed: true,
       },
     ],
   }),

@@ -36,6 +36,8 @@ export interface Query {
   readonly expr: string;
   /** Grafana's legend format: {{label}} is replaced. */
   readonly legend: string;
+  /** A bound or a reference beside what is measured. */
+  readonly dashed?: boolean;
 }
 
 /** From which value on (the unit's) a panel turns orange or red. */
@@ -70,6 +72,7 @@ export interface StatOptions extends PanelOptions {
   readonly show?: 'value' | 'name' | 'both';
 }
 
+const DASHED = { id: 'custom.lineStyle', value: { fill: 'dash', dash: [6, 6] } };
 const STAT_HEIGHT = 4;
 const GRAPH_HEIGHT = 8;
 
@@ -94,6 +97,9 @@ export function timeSeries(options: TimeSeriesOptions): TimeSeriesBuilder {
         .calcs([]),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
+  options.queries.forEach(({ dashed }, index) => {
+    if (dashed === true) panel.overrideByQuery(refIdOf(index), [DASHED]);
+  });
   if (options.steps === true) panel.lineInterpolation(LineInterpolation.StepAfter);
   if (options.decimals !== undefined) panel.decimals(options.decimals);
   if (options.min !== undefined) panel.min(options.min);
@@ -152,14 +158,13 @@ export function heatLines(options: PanelOptions & { readonly limits: Limits }): 
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Single).sort(SortOrder.None));
 }
 
+function refIdOf(index: number): string {
+  return String.fromCharCode('A'.charCodeAt(0) + index);
+}
+
 function targetsOf(queries: readonly Query[]): DataqueryBuilder[] {
   return queries.map(({ expr, legend }, index) =>
-    new DataqueryBuilder()
-      .datasource(DATASOURCE)
-      .refId(String.fromCharCode('A'.charCodeAt(0) + index))
-      .expr(expr)
-      .legendFormat(legend)
-      .range(),
+    new DataqueryBuilder().datasource(DATASOURCE).refId(refIdOf(index)).expr(expr).legendFormat(legend).range(),
   );
 }
 

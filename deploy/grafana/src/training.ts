@@ -3,6 +3,7 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
 import { dashboard } from './dashboard';
 import { stat, timeSeries } from './panels';
+import { heldRetraining } from './retraining-panels';
 
 const PLAN = 'plan=~"$plan"';
 
@@ -75,12 +76,15 @@ const runs = () => [
       },
     ],
   }),
+];
+
+const gates = () => [
   timeSeries({
     title: 'Gates that failed',
     description: 'By gate, since the registry started.',
     unit: Short,
     decimals: 0,
-    width: 12,
+    width: 8,
     min: 0,
     steps: true,
     queries: [
@@ -91,11 +95,46 @@ const runs = () => [
     ],
   }),
   timeSeries({
+    title: 'Gates that wait for a replay',
+    description:
+      "Versions passed all other gates and wait until monitoring tells what they would have answered to past requests; nobody is served by them. Looked at again with growing pauses, until the gate's `wait` is over.",
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [
+      {
+        expr: 'max by (model) (headrace_monitoring_gate_replays_waiting) or vector(0)',
+        legend: '{{model}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Replays for gates',
+    description:
+      'Answered since monitoring started: measured, or inconclusive, when labelled requests were too few until the deadline.',
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [
+      {
+        expr: 'sum by (model, outcome) (headrace_monitoring_gate_replays_total) or vector(0)',
+        legend: '{{model}} {{outcome}}',
+      },
+    ],
+  }),
+];
+
+const retraining = () => [
+  timeSeries({
     title: 'Retrainings asked for',
     description: 'By monitor and the signal that asked, since monitoring started.',
     unit: Short,
     decimals: 0,
-    width: 12,
+    width: 24,
     min: 0,
     steps: true,
     queries: [
@@ -105,6 +144,7 @@ const runs = () => [
       },
     ],
   }),
+  ...heldRetraining(''),
 ];
 
 export function training(): Dashboard {
@@ -116,6 +156,8 @@ export function training(): Dashboard {
     rows: [
       ['Now', now],
       ['Runs', runs],
+      ['Gates', gates],
+      ['Retraining', retraining],
     ],
   });
 }

@@ -1,7 +1,7 @@
 // Prometheus' rules for the service levels, and promtool's tests for them, as plain objects.
 import { BURNS, serviceLevels, WINDOWS, type ServiceLevel } from './service-levels';
 
-function recorded({ series }: ServiceLevel, window: string): string {
+export function recorded({ series }: ServiceLevel, window: string): string {
   return `headrace:${series}:error_ratio_${window}`;
 }
 

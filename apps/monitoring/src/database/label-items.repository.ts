@@ -105,6 +105,22 @@ export async function addItems(
   );
 }
 
+export interface QueueCount {
+  readonly reason: LabelReason;
+  readonly open: number;
+  readonly taken: number;
+}
+
+/** Of a monitor: what nobody has answered, by whether somebody has it. */
+export function countItems(queries: Queries, monitor: string): Promise<QueueCount[]> {
+  return queries.query<QueueCount>(
+    `SELECT reason, count(*) FILTER (WHERE leased_until >= now())::int AS taken,
+        count(*) FILTER (WHERE leased_until IS NULL OR leased_until < now())::int AS open
+       FROM label_items WHERE monitor = $1 AND answered_at IS NULL GROUP BY reason`,
+    [monitor],
+  );
+}
+
 export interface LeasedItem {
   readonly predictionId: string;
   readonly reason: LabelReason;

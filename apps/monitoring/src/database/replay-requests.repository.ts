@@ -21,6 +21,13 @@ export async function saveReplayRequest(queries: Queries, event: ReceivedEvent<R
   );
 }
 
+/** How many wait, by model. */
+export function countReplayRequests(queries: Queries): Promise<{ readonly model: string; readonly waiting: number }[]> {
+  return queries.query<{ model: string; waiting: number }>(
+    'SELECT model, count(*)::int AS waiting FROM replay_requests GROUP BY model',
+  );
+}
+
 /** One that is due; no other instance gets it within the lease. */
 export async function takeReplayRequest(queries: Queries, leaseSeconds: number): Promise<TakenRequest | undefined> {
   const [row] = await queries.query<{ request: Buffer; cause: Cause; tries: number }>(

@@ -15,6 +15,7 @@ import {
 } from '../database/label-items.repository';
 import { LABEL_REASONS, type LabelReason } from '../domain/label-choice';
 import { labelRecord, type AnswerField } from '../domain/label-record';
+import { labelAnswersTotal } from '../monitoring-metrics';
 import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
 
 const MOST_LISTED = 1_000;
@@ -50,7 +51,7 @@ export class AnswerLabels {
     fields: Readonly<Record<string, AnswerField>>,
     by: string,
   ): Promise<number> {
-    return this.work.run(async (transaction) => {
+    const { label, monitor } = await this.work.run(async (transaction) => {
       const item = await heldItem(transaction, predictionId, lease);
       if (!item) throw new DomainError('not-found', 'unknown_item', `prediction "${predictionId}" is not in the queue`);
       if (item.answeredBy !== null) {
@@ -69,8 +70,10 @@ export class AnswerLabels {
       const found = labelRecord(stream, fields, item, evaluate, monitor.source.task);
       if (found.kind === 'faulty') throw new DomainError('invalid', 'bad_answer', found.message);
       await saveAnswer(transaction, predictionId, { by, topic: stream.source.kafka.topic, record: found.record });
-      return found.label;
+      return { label: found.label, monitor: monitor.name };
     });
+    labelAnswersTotal.inc({ monitor });
+    return label;
   }
 
   async list(monitorName: string): Promise<ListedItem[]> {

@@ -8,12 +8,14 @@ import { LOGGER, type Logger } from '@headrace/service-kit';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import {
+  countReplayRequests,
   removeReplayRequest,
   takeReplayRequest,
   tryLater,
   type TakenRequest,
 } from '../database/replay-requests.repository';
 import type { Queries } from '../database/sql';
+import { gateReplaysTotal, gateReplaysWaiting } from '../monitoring-metrics';
 import { ReplayVersion } from './replay-version';
 
 /** What one replay may take; a crash in its midst costs as long. */
@@ -42,11 +44,19 @@ export class AnswerReplays {
 
   /** Until none is due. */
   async run(signal: AbortSignal): Promise<void> {
+    await this.tellWaiting();
     while (!signal.aborted) {
       const taken = await takeReplayRequest(this.queries, LEASE_SECONDS);
       if (!taken) return;
       await this.answer(taken);
+      await this.tellWaiting();
     }
+  }
+
+  private async tellWaiting(): Promise<void> {
+    const counts = await countReplayRequests(this.queries);
+    gateReplaysWaiting.reset();
+    for (const { model, waiting } of counts) gateReplaysWaiting.set({ model }, waiting);
   }
 
   private async answer(taken: TakenRequest): Promise<void> {
@@ -88,8 +98,8 @@ export class AnswerReplays {
   private async publish({ request, cause }: TakenRequest, told: Told): Promise<void> {
     const { model, version, gate, endpoint } = request;
     const done = told.kind === 'measured' ? told : undefined;
-    await this.work.run(async (transaction) => {
-      if (!(await removeReplayRequest(transaction, request))) return;
+    const published = await this.work.run(async (transaction) => {
+      if (!(await removeReplayRequest(transaction, request))) return false;
       const completed = {
         model,
         version,
@@ -102,7 +112,10 @@ export class AnswerReplays {
         reason: told.kind === 'not-yet' ? told.reason : '',
       };
       transaction.publish(events.ReplayCompleted, completed, { cause });
+      return true;
     });
+    if (!published) return;
+    gateReplaysTotal.inc({ model, outcome: done ? 'measured' : 'inconclusive' });
     this.logger.info({ model, version, gate, endpoint, outcome: told.kind }, 'a replay for a gate is answered');
   }
 }

@@ -2,8 +2,9 @@ import { parseDuration } from '@headrace/event-time';
 import { UNIT_OF_WORK, type UnitOfWork } from '@headrace/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { readDeployment } from '../database/deployments.repository';
-import { addItems, forgetItems, readCandidates } from '../database/label-items.repository';
+import { addItems, countItems, forgetItems, readCandidates } from '../database/label-items.repository';
 import { choosePredictions, LABEL_REASONS } from '../domain/label-choice';
+import { labelQueueItems } from '../monitoring-metrics';
 import { WatchedMonitors, type WatchedMonitor } from '../watched-monitors';
 import { ReferenceProfiles } from './reference-profiles';
 
@@ -19,7 +20,18 @@ export class KeepLabelQueue {
   async run(): Promise<void> {
     for (const monitor of this.monitors.all()) {
       const { labelling } = monitor.spec;
-      if (labelling) await this.keep(monitor, labelling);
+      if (!labelling) continue;
+      await this.keep(monitor, labelling);
+      await this.tell(monitor.name);
+    }
+  }
+
+  private async tell(monitor: string): Promise<void> {
+    const counts = await this.work.run((transaction) => countItems(transaction, monitor));
+    for (const reason of LABEL_REASONS) {
+      const { open = 0, taken = 0 } = counts.find((count) => count.reason === reason) ?? {};
+      labelQueueItems.set({ monitor, reason, state: 'open' }, open);
+      labelQueueItems.set({ monitor, reason, state: 'taken' }, taken);
     }
   }
 

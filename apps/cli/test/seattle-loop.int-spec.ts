@@ -11,6 +11,7 @@ import { compare } from '../src/commands/drift';
 import { explainWhy } from '../src/commands/why';
 import type { Clients } from '../src/connection';
 import type { Why } from '../src/why/why';
+import { replayGateSpecs } from './replay-gate';
 import {
   meanAbsoluteError,
   microsOf,
@@ -335,5 +336,9 @@ function findPython(): string | undefined {
     await expect(compare(system.connection, (work) => work(clients), twice)).rejects.toThrow('on both sides');
     const none = { ...options, current: 'weather-outcomes@99' };
     await expect(compare(system.connection, (work) => work(clients), none)).rejects.toThrow('no such dataset version');
+  });
+
+  describe('whose versions have to prove themselves on past requests', () => {
+    replayGateSpecs(() => ({ clients, station }));
   });
 });

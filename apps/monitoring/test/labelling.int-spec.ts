@@ -4,6 +4,7 @@ import { ensureTopics } from '@headrace/messaging';
 import { eventually, testKafkaBrokers, uniqueName } from '@headrace/testing';
 import { Kafka, logLevel, type KafkaMessage } from 'kafkajs';
 import { cases, profileJson, type Case } from './builders';
+import { exposed } from './exposed';
 import { MonitoringSystem, TOKENS } from './running-monitoring';
 
 const PATIENT = { timeoutMs: 40_000 };
@@ -83,6 +84,8 @@ describe('labels by people, on the real log and database', () => {
       .slice(0, 4)
       .map(({ predictionId }) => `${system.name}-${predictionId}`);
     expect(ids('uncertain').sort()).toEqual(uncertain.sort());
+    const open = { monitor: system.name, reason: 'random', state: 'open' };
+    await eventually(async () => expect(await exposed('headrace_monitoring_label_queue_items', open)).toBe(4), PATIENT);
   });
 
   it('offers nothing twice at once, and again when a lease has ended', async () => {
@@ -113,6 +116,7 @@ describe('labels by people, on the real log and database', () => {
       status: 409,
       body: { code: 'answered' },
     });
+    expect(await exposed('headrace_monitoring_label_answers_total', { monitor: system.name })).toBe(1);
     const [record] = await recordsOn(system.stream);
     expect(record?.key?.toString()).toBe(item.joinKey);
     expect(JSON.parse(record?.value?.toString() ?? '')).toEqual({

@@ -12,6 +12,7 @@ import type { CallContext } from '@headrace/grpc';
 import { ModelProcess } from '@headrace/scoring';
 import { eventually } from '@headrace/testing';
 import { DAY_ONE, randomFrom, type Case } from './builders';
+import { exposed } from './exposed';
 import { MonitoringSystem } from './running-monitoring';
 
 const MODEL = join(__dirname, '../../inference-gateway/test/fixtures/flight-like.onnx');
@@ -213,6 +214,8 @@ describe('replaying a version on past requests, on the real log and database', (
     // Behind it in the same partition: when this is answered, that was taken up.
     await ask('behind', { deadlineMicros: 1, minimumRows: 5_000 });
     await answered('behind');
+    const waiting = () => exposed('headrace_monitoring_gate_replays_waiting', { model: system.name });
+    await eventually(async () => expect(await waiting()).toBe(1), PATIENT);
     await system.stopService();
     await system.startService();
     await system.labels(requests.slice(1_150));
@@ -220,5 +223,9 @@ describe('replaying a version on past requests, on the real log and database', (
     await ask('at_last', {});
     await answered('at_last');
     expect(system.heardOf(events.ReplayCompleted).filter(({ data }) => data.gate === 'waits')).toHaveLength(1);
+    await eventually(async () => expect(await waiting()).toBeNaN(), PATIENT);
+    const counted = (outcome: string) =>
+      exposed('headrace_monitoring_gate_replays_total', { model: system.name, outcome });
+    expect([await counted('measured'), await counted('inconclusive')]).toEqual([4, 4]);
   });
 });

@@ -2,8 +2,8 @@ import { events } from '@headrace/contracts';
 import type { RetrainingState } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
 import { formatTime, MICROS } from '@headrace/event-time';
 import { eventually } from '@headrace/testing';
-import { register } from 'prom-client';
 import { cases, DAY_ONE, profileJson } from './builders';
+import { exposed } from './exposed';
 import { MonitoringSystem } from './running-monitoring';
 
 const PER_DAY = 240;
@@ -148,9 +148,7 @@ describe('what holds a retraining back, on the real log and database', () => {
     await eventually(async () => expect(await withoutPerson()).toBe(0), PATIENT);
   }, 90_000);
 
-  async function heldFor(reason: string): Promise<number> {
-    const name = 'headrace_monitoring_retraining_held';
-    const { values } = (await register.getSingleMetric(name)?.get()) ?? { values: [] };
-    return values.find(({ labels }) => labels['monitor'] === system.name && labels['reason'] === reason)?.value ?? NaN;
+  function heldFor(reason: string): Promise<number> {
+    return exposed('headrace_monitoring_retraining_held', { monitor: system.name, reason });
   }
 });

@@ -97,7 +97,10 @@ async function observe(prometheus, systemFile, folder) {
       await writeTargets(folder, services);
     }
     if (known !== '') scrapes = await fewestScrapes(prometheus, Object.keys(JSON.parse(known)));
-    for (const name of Object.keys(await prometheus.get('metadata'))) metrics.add(name);
+    for (const [name, [{ type }]] of Object.entries(await prometheus.get('metadata'))) {
+      // OpenMetrics names counters without what their series end with.
+      metrics.add(type === 'counter' && !name.endsWith('_total') ? `${name}_total` : name);
+    }
     if (options['until-signal'] ? stopped : stopped || scrapes >= LEAST_SCRAPES) break;
     if (!options['until-signal'] && scrapes < LEAST_SCRAPES && Date.now() - from > SYSTEM_WAIT_MS) break;
     await Promise.race([delay(1_000), signalled]);

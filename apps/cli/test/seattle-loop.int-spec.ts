@@ -11,6 +11,7 @@ import { compare } from '../src/commands/drift';
 import { explainWhy } from '../src/commands/why';
 import type { Clients } from '../src/connection';
 import type { Why } from '../src/why/why';
+import { exemplarSpec } from './exemplars';
 import { replayGateSpecs } from './replay-gate';
 import {
   meanAbsoluteError,
@@ -28,7 +29,7 @@ const WINDOW = parseDuration('28d');
 const QUIET_WINDOWS = 6;
 /** The Python trainer takes seconds to start on a machine that is busy with other specs. */
 const PATIENCE = { timeoutMs: 60_000, intervalMs: 100 };
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const python = findPython();
 if (python === undefined) {
@@ -233,6 +234,8 @@ function findPython(): string | undefined {
       expect(upstreamTraces).toContainEqual({ traceId: traces[0], spanId: outside[0]?.parentSpanId });
     }, PATIENCE);
   });
+
+  exemplarSpec(() => ({ system, collector, station }));
 
   it('can tell of one answer what it rests on, down to the data', async () => {
     // The outcome of the last day is not known yet.

@@ -51,6 +51,11 @@ export class WholeSystem {
     }
   }
 
+  /** What a service tells Prometheus. */
+  async metricsOf(service: ServiceName): Promise<string> {
+    return (await fetch(`${this.system.addresses.services[service].http}/metrics`)).text();
+  }
+
   /** Ends a service as a crash would; it is started again. */
   kill(service: ServiceName): void {
     const pid = this.system.supervisor.pids().get(service);

@@ -8,7 +8,8 @@ export type Protocol = 'open_inference' | 'open_inference_stream' | 'open_infere
 
 /** One version of one endpoint (version "" = none answered), for one protocol. */
 export interface RequestMeter {
-  observe(code: status, seconds: number): void;
+  /** `exemplar`: what leads to this one request. */
+  observe(code: status, seconds: number, exemplar?: Readonly<Record<string, string>>): void;
 }
 
 export class GatewayMetrics {
@@ -39,6 +40,7 @@ export class GatewayMetrics {
       help: 'From the decoded request to the answer.',
       labelNames: ['endpoint', 'version', 'protocol'],
       buckets: LATENCY_BUCKETS,
+      enableExemplars: true,
       registers,
     });
     this.batchRows = new Histogram({
@@ -190,17 +192,19 @@ export class GatewayMetrics {
     const key = `${protocol} ${version} ${endpoint}`;
     const known = this.meters.get(key);
     if (known) return known;
-    const durations = this.durations.labels({ endpoint, version, protocol });
+    const labels = { endpoint, version, protocol };
+    const durations = this.durations.labels(labels);
     const codes = new Map<status, Counter.Internal>();
     const meter: RequestMeter = {
-      observe: (code, seconds) => {
+      observe: (code, seconds, exemplarLabels) => {
         let counter = codes.get(code);
         if (!counter) {
           counter = this.requests.labels({ endpoint, version, protocol, code: status[code] });
           codes.set(code, counter);
         }
         counter.inc();
-        durations.observe(seconds);
+        if (exemplarLabels) this.durations.observe({ labels, value: seconds, exemplarLabels: { ...exemplarLabels } });
+        else durations.observe(seconds);
       },
     };
     this.meters.set(key, meter);

@@ -39,6 +39,7 @@ const versions = () => [
     title: 'Duration by version',
     description:
       'From the decoded request to the answer, 50th, 90th and 99th percentile: the canary beside the champion.',
+    exemplars: true,
     unit: Seconds,
     width: 8,
     min: 0,

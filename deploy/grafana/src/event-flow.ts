@@ -39,6 +39,7 @@ const handlers = () => [
     title: 'From event to effect by type, p99',
     description:
       'From the time that an event carries to the commit of its effect. Events of a replayed past are as old as it is.',
+    exemplars: true,
     unit: Seconds,
     width: 8,
     min: 0,

@@ -4,7 +4,7 @@ import { DateTimeFromNow, PercentUnit, RecordsPerSecond, Seconds, Short } from '
 import { dashboard } from './dashboard';
 import { perSecond } from './expressions';
 import { byPeople, groups, LOSSES } from './model-groups';
-import { quality } from './overview-models';
+import { quality } from './overview-quality';
 import { heatLines, stat, timeSeries } from './panels';
 import { heldRetraining } from './retraining-panels';
 

@@ -240,7 +240,9 @@ export const messaging = () => [
   }),
   timeSeries({
     title: 'From event to effect, p95',
-    description: 'From the time that an event carries to the commit of its effect.',
+    description:
+      'From the time that an event carries to the commit of its effect. A point is one event whose trace was kept, and leads there.',
+    exemplars: true,
     unit: Seconds,
     width: 8,
     min: 0,

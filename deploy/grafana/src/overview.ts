@@ -2,7 +2,8 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboard } from './dashboard';
 import { dataIn, features, messaging, now, processes } from './overview-data';
-import { quality, rollouts, serving } from './overview-models';
+import { rollouts, serving } from './overview-models';
+import { quality } from './overview-quality';
 
 export function overview(): Dashboard {
   return dashboard({

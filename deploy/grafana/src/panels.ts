@@ -61,6 +61,8 @@ export interface TimeSeriesOptions extends PanelOptions {
   readonly limits?: Limits;
   /** Values that hold until the next one: versions, weights, states. */
   readonly steps?: boolean;
+  /** Of histograms that keep the trace of single observations: points that lead there. */
+  readonly exemplars?: boolean;
   readonly min?: number;
   readonly max?: number;
 }
@@ -84,7 +86,7 @@ export function timeSeries(options: TimeSeriesOptions): TimeSeriesBuilder {
     .unit(options.unit)
     .span(options.width)
     .height(GRAPH_HEIGHT)
-    .targets(targetsOf(options.queries))
+    .targets(targetsOf(options.queries, options.exemplars))
     .lineWidth(1)
     .fillOpacity(5)
     .showPoints(VisibilityMode.Never)
@@ -162,10 +164,17 @@ function refIdOf(index: number): string {
   return String.fromCharCode('A'.charCodeAt(0) + index);
 }
 
-function targetsOf(queries: readonly Query[]): DataqueryBuilder[] {
-  return queries.map(({ expr, legend }, index) =>
-    new DataqueryBuilder().datasource(DATASOURCE).refId(refIdOf(index)).expr(expr).legendFormat(legend).range(),
-  );
+function targetsOf(queries: readonly Query[], exemplars = false): DataqueryBuilder[] {
+  return queries.map(({ expr, legend }, index) => {
+    const query = new DataqueryBuilder()
+      .datasource(DATASOURCE)
+      .refId(refIdOf(index))
+      .expr(expr)
+      .legendFormat(legend)
+      .range();
+    // Of one query: each would show the same points again.
+    return exemplars && index === 0 ? query.exemplar(true) : query;
+  });
 }
 
 function stepsOf({ warning, critical }: Limits): Threshold[] {

@@ -36,11 +36,16 @@ function shareOf(part: string, whole: string, by: readonly string[], window: str
   return `${rate(part)} / ${rate(whole)}`;
 }
 
+/** Services say "10"; from version 3 on Prometheus writes whole bounds as "10.0". */
+function boundIs(bound: string): string {
+  return bound.includes('.') ? `le="${bound}"` : `le=~"${bound}([.]0)?"`;
+}
+
 /** 1 − the share of a histogram's observations up to a bound. */
 function slowerThan(metric: string, bound: string, selector: string, by: readonly string[], window: string): string {
   const inner = selector === '' ? '' : `,${selector}`;
   const whole = selector === '' ? '' : `{${selector}}`;
-  return `1 - (${shareOf(`${metric}_bucket{le="${bound}"${inner}}`, `${metric}_count${whole}`, by, window)})`;
+  return `1 - (${shareOf(`${metric}_bucket{${boundIs(bound)}${inner}}`, `${metric}_count${whole}`, by, window)})`;
 }
 
 function histogramSeries(metric: string, labels: string, bound: string, share: number) {
@@ -105,7 +110,8 @@ export const serviceLevels: readonly ServiceLevel[] = [
       histogramSeries(
         'headrace_messaging_event_age_seconds',
         'group="registry",type="headrace.training.v1.ModelTrained"',
-        '10',
+        // As Prometheus 3 has it; Debian's, with the other spelling, is the one of the game day.
+        '10.0',
         share,
       ),
     triedLabels: { group: 'registry' },

@@ -148,7 +148,8 @@ export class Handling {
   /** Batch handlers wrote nothing for what they refuse, so it can be settled in place; else the record goes alone. */
   private async settle(item: Handled, outcome: Outcome): Promise<void> {
     if (outcome.kind === 'done') {
-      this.observations.settled(item.route.name, 'done', item.kind === 'event' ? item.event.timeMicros : undefined);
+      if (item.kind === 'event') this.observations.done(item.route.name, item.event);
+      else this.observations.settled(item.route.name, 'done');
       return;
     }
     const inPlace = item.route.kind !== 'event' && item.route.deadLetter === 'reorder-safe';

@@ -16,6 +16,16 @@ function histogram<L extends string>(name: string, help: string, labelNames: L[]
   return once(name, () => new Histogram({ name, help, labelNames, buckets }));
 }
 
+/** With the trace of an observation, where it is recorded: `observe({ labels, value, exemplarLabels })`. */
+function tracedHistogram<L extends string>(
+  name: string,
+  help: string,
+  labelNames: L[],
+  buckets: number[],
+): Histogram<L> {
+  return once(name, () => new Histogram({ name, help, labelNames, buckets, enableExemplars: true }));
+}
+
 /** Labels are bounded: groups, topics, partitions, types of the catalogue and the kinds below. */
 export const metrics = {
   handled: counter('headrace_messaging_events_handled_total', 'Events settled, by what became of them', [
@@ -29,7 +39,7 @@ export const metrics = {
     ['group', 'type'],
     [0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 20, 60],
   ),
-  age: histogram(
+  age: tracedHistogram(
     'headrace_messaging_event_age_seconds',
     'From the event time to the commit of its effect',
     ['group', 'type'],

@@ -1,24 +1,41 @@
 // What a transaction did, counted only after its commit.
+import { exemplarOf } from '@headrace/tracing';
 import { metrics } from './metrics';
+
+/** Of the events of one type: when they were said; the trace of the oldest. */
+interface Times {
+  readonly micros: number[];
+  oldestMicros: number;
+  oldestTrace: string | undefined;
+}
 
 export class Observations {
   /** Of each type and outcome; a registry takes as long to add one as to add a thousand. */
   private readonly outcomes = new Map<string, { readonly type: string; readonly outcome: string; count: number }>();
   private readonly deadLetters: string[] = [];
-  /** Event times of each type, microseconds. */
-  private readonly times = new Map<string, number[]>();
+  private readonly times = new Map<string, Times>();
 
   constructor(
     private readonly group: string,
     private readonly tell?: (type: string, outcome: string, count: number) => void,
   ) {}
 
-  settled(type: string, outcome: string, timeMicros?: number): void {
+  settled(type: string, outcome: string): void {
     this.count(type, outcome);
-    if (timeMicros === undefined) return;
-    const times = this.times.get(type);
-    if (times) times.push(timeMicros);
-    else this.times.set(type, [timeMicros]);
+  }
+
+  /** The effect of an event is in the transaction. */
+  done(
+    type: string,
+    { timeMicros, traceparent }: { readonly timeMicros: number; readonly traceparent?: string },
+  ): void {
+    this.count(type, 'done');
+    let times = this.times.get(type);
+    if (!times) this.times.set(type, (times = { micros: [], oldestMicros: Infinity, oldestTrace: undefined }));
+    times.micros.push(timeMicros);
+    if (timeMicros >= times.oldestMicros) return;
+    times.oldestMicros = timeMicros;
+    times.oldestTrace = traceparent;
   }
 
   deadLettered(type: string, reason: string): void {
@@ -34,9 +51,19 @@ export class Observations {
       this.tell?.(type, outcome, count);
     }
     for (const reason of this.deadLetters) metrics.deadLetters.inc({ group, reason });
-    for (const [type, times] of this.times) {
+    for (const [type, { micros, oldestMicros, oldestTrace }] of this.times) {
+      const secondsSince = (timeMicros: number): number => Math.max(0, now - timeMicros) / 1e6;
+      const exemplarLabels = exemplarOf(oldestTrace);
+      let told = exemplarLabels === undefined;
       const age = metrics.age.labels(group, type);
-      for (const timeMicros of times) age.observe(Math.max(0, now - timeMicros) / 1e6);
+      for (const timeMicros of micros) {
+        const value = secondsSince(timeMicros);
+        // One of a batch is enough: the slowest is the one that is asked about.
+        if (exemplarLabels && !told && timeMicros === oldestMicros) {
+          metrics.age.observe({ labels: { group, type }, value, exemplarLabels });
+          told = true;
+        } else age.observe(value);
+      }
     }
   }
 

@@ -162,7 +162,8 @@ export class ParkedRetrier {
         return false;
       }
       if (outcome && outcome.kind !== 'done') throw new Failed(failureOfOutcome(outcome));
-      handling.observations.settled(item.route.name, 'done', item.kind === 'event' ? item.event.timeMicros : undefined);
+      if (item.kind === 'event') handling.observations.done(item.route.name, item.event);
+      else handling.observations.settled(item.route.name, 'done');
       await unpark(runner, id, offset);
       if (parked.record.redriveOf !== undefined) await settleRedriven(runner, id, parked.record, handling);
       await forgetAttempts(runner, id, offset, offset + 1);

@@ -1,6 +1,9 @@
 import { Controller, Get, Header, HttpCode, ServiceUnavailableException } from '@nestjs/common';
-import { register } from 'prom-client';
+import { register, Registry } from 'prom-client';
 import { Readiness } from './readiness';
+
+// The form that has room for exemplars. prom-client renames counters for it in place, so it cannot be chosen by each request.
+(register as Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
 
 @Controller()
 export class HealthController {
@@ -21,7 +24,7 @@ export class HealthController {
     return { status: 'ready' };
   }
 
-  /** Prometheus text format. */
+  /** OpenMetrics 1.0, which Prometheus reads since its version 2.5. */
   @Get('metrics')
   @Header('Content-Type', register.contentType)
   metrics(): Promise<string> {

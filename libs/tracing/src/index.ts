@@ -1,3 +1,4 @@
+export { exemplarOf } from './exemplar';
 export {
   installSpanRecorder,
   spanRecorder,

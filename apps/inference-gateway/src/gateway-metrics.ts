@@ -1,5 +1,6 @@
 // Prometheus metrics. Requests are the hot path: what is counted for each is bound to its labels beforehand.
 import { status } from '@grpc/grpc-js';
+import { speakOpenMetrics } from '@headrace/tracing';
 import { Counter, Gauge, Histogram, register, type Registry } from 'prom-client';
 
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -28,6 +29,7 @@ export class GatewayMetrics {
   private readonly meters = new Map<string, RequestMeter>();
 
   constructor(private readonly registry: Registry = register) {
+    speakOpenMetrics(registry);
     const registers = [registry];
     this.requests = new Counter({
       name: 'headrace_gateway_requests_total',

@@ -1,4 +1,7 @@
+import { speakOpenMetrics } from '@headrace/tracing';
 import { Counter, Gauge, Histogram, register } from 'prom-client';
+
+speakOpenMetrics();
 
 function once<M>(name: string, make: () => M): M {
   return (register.getSingleMetric(name) as M | undefined) ?? make();

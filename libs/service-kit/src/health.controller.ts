@@ -1,9 +1,9 @@
+import { speakOpenMetrics } from '@headrace/tracing';
 import { Controller, Get, Header, HttpCode, ServiceUnavailableException } from '@nestjs/common';
-import { register, Registry } from 'prom-client';
+import { register } from 'prom-client';
 import { Readiness } from './readiness';
 
-// The form that has room for exemplars. prom-client renames counters for it in place, so it cannot be chosen by each request.
-(register as Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+speakOpenMetrics();
 
 @Controller()
 export class HealthController {

@@ -1,3 +1,4 @@
+import { register, Registry, type OpenMetricsContentType } from 'prom-client';
 import { spanRecorder } from './span-recorder';
 import { isSampled, isTraceparent, traceIdOf } from './traceparent';
 
@@ -20,4 +21,12 @@ export function exemplarOf(
     if (length <= LONGEST) labels[name] = value;
   }
   return labels;
+}
+
+/**
+ * To be called before a histogram with exemplars is made: only OpenMetrics has room for them. Once and for all, since
+ * prom-client renames counters in place for it: not by what each scrape asks for.
+ */
+export function speakOpenMetrics(registry: Registry = register): void {
+  (registry as unknown as Registry<OpenMetricsContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
 }

@@ -1,4 +1,4 @@
-export { exemplarOf } from './exemplar';
+export { exemplarOf, speakOpenMetrics } from './exemplar';
 export {
   installSpanRecorder,
   spanRecorder,

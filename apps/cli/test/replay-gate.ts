@@ -10,8 +10,11 @@ import type { WeatherStation } from './seattle-weather';
 
 const NAME = 'tomorrow-maximum';
 const GATE = 'proved_on_past_requests';
-/** Losses are squared degrees. A version that learnt nothing of a day is off by 5 °C and more, one that did by 3 °C. */
-const MOST_WORSE = 8;
+/**
+ * Losses are squared degrees. The season goes on after a training of two months, which costs a sound version about 12 (the
+ * low end says 21); one that learnt nothing is off by 10 °C.
+ */
+const MOST_WORSE = 40;
 /** Days, each with one request: 16 blocks of five. */
 const DAYS = 80;
 const PATIENCE = { timeoutMs: 60_000, intervalMs: 100 };
@@ -73,15 +76,18 @@ export function replayGateSpecs(world: () => { readonly clients: Clients; readon
   it('lets the one serve that would have answered as well, and refuses the other with its reason', async () => {
     const { station } = world();
     await station.live(station.published + DAYS);
-    await eventually(async () => expect((await ofRun(sound))?.state).toBe('validated'), PATIENCE);
-    await eventually(async () => expect((await ofRun(shuffled))?.state).toBe('refused'), PATIENCE);
+    for (const run of [sound, shuffled]) {
+      await eventually(async () => expect((await ofRun(run))?.state).not.toBe('registered'), PATIENCE);
+    }
+    expect((await ofRun(sound))?.state).toBe('validated');
+    expect((await ofRun(shuffled))?.state).toBe('refused');
     const passed = gateOf(await ofRun(sound));
     expect(passed).toMatchObject({ passed: true });
     expect(passed?.measured).toBeGreaterThanOrEqual(-MOST_WORSE);
     const refused = gateOf(await ofRun(shuffled));
     expect(refused?.passed).toBe(false);
     expect(refused?.measured).toBeLessThan(-MOST_WORSE);
-    expect(refused?.message).toMatch(/^improvement -\d.*at least -8 is needed$/);
+    expect(refused?.message).toMatch(/^improvement -\d.*at least -40 is needed$/);
     const version = (await ofRun(sound))?.version;
     await eventually(async () => expect(await changes()).toContainEqual(['canary_started', version]), PATIENCE);
     expect((await changes()).map(([, changed]) => changed)).not.toContain((await ofRun(shuffled))?.version);

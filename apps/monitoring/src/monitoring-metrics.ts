@@ -117,6 +117,12 @@ export const falseAlarmRun = new Gauge({
   labelNames: ['monitor', 'model', 'signal'] as const,
 });
 
+export const falseAlarmRunPredictions = new Gauge({
+  name: 'headrace_monitoring_false_alarm_run_predictions',
+  help: 'The same as predictions, of windows by count.',
+  labelNames: ['monitor', 'model', 'signal'] as const,
+});
+
 export const uncalibratedTests = new Gauge({
   name: 'headrace_monitoring_uncalibrated_tests',
   help: 'Drift tests that cannot cross: the reference has too few windows for their threshold, or the profile of the version lacks what they need.',

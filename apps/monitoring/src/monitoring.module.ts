@@ -14,6 +14,7 @@ import { DatabaseModule, GrpcModule, LOGGER, REPLAY_SCHEMA, SETTINGS, type Logge
 import { Module } from '@nestjs/common';
 import { SliceWindows1766200000000 } from './database/migrations/1766200000000-slice-windows';
 import { BusinessMetrics1766400000000 } from './database/migrations/1766400000000-business-metrics';
+import { CutWindows1766550000000 } from './database/migrations/1766550000000-cut-windows';
 import { BatchPredictions1766000000000 } from './database/migrations/1766000000000-batch-predictions';
 import { CreateMonitoring1765000000000 } from './database/migrations/1765000000000-create-monitoring';
 import { LabelQueue1765400000000 } from './database/migrations/1765400000000-label-queue';
@@ -25,6 +26,7 @@ import { ReplayRequests1765900000000 } from './database/migrations/1765900000000
 import { HoldRetrainingsBack1766100000000 } from './database/migrations/1766100000000-hold-retrainings-back';
 import { TimeTheLoop1765600000000 } from './database/migrations/1765600000000-time-the-loop';
 import { conflictsOf, faultsOf } from './domain/definition-faults';
+import { CutsHandler } from './events-in/cuts.handler';
 import { FactsHandler } from './events-in/facts.handler';
 import { ModelVersionsHandler } from './events-in/model-versions.handler';
 import { ScoresHandler } from './events-in/scores.handler';
@@ -43,6 +45,7 @@ import { AnswerLabels } from './use-cases/answer-labels';
 import { AnswerReplays } from './use-cases/answer-replays';
 import { CheckRollouts } from './use-cases/check-rollouts';
 import { CloseWindow } from './use-cases/close-window';
+import { FindWindow } from './use-cases/find-window';
 import { KeepLabelQueue } from './use-cases/keep-label-queue';
 import { PublishAnswers, UPSTREAM_WRITER } from './use-cases/publish-answers';
 import { ReadLoop } from './use-cases/read-loop';
@@ -73,13 +76,15 @@ const migrations = [
   HoldRetrainingsBack1766100000000,
   SliceWindows1766200000000,
   BusinessMetrics1766400000000,
+  CutWindows1766550000000,
 ];
-const eventsIn = [FactsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
+const eventsIn = [FactsHandler, CutsHandler, VersionsHandler, ScoresHandler, ModelVersionsHandler];
 const useCases = [
   RecordPredictions,
   RecordLabels,
   ReadProgress,
   ReferenceProfiles,
+  FindWindow,
   CloseWindow,
   ReviseWindow,
   RequestRetraining,

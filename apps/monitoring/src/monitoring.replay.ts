@@ -4,8 +4,8 @@ import { DecisionsTimer } from './timers/decisions.timer';
 import { GROUP } from './watched-monitors';
 
 /**
- * Predictions, labels and how they were joined, by the monitors as they are defined now. What was decided from them is not
- * built again: that is on the log, and the order in which facts came is not that of life.
+ * Predictions, labels and how they were joined, by the monitors as they are defined now, and where windows by count were cut.
+ * What was decided from them is not built again: that is on the log, and the order in which facts came is not that of life.
  */
 export const monitoringReplay: Replayable = {
   server: KafkaEventServer,
@@ -19,6 +19,7 @@ export const monitoringReplay: Replayable = {
         outcomes: 'SELECT * FROM outcomes',
         stream_progress: 'SELECT * FROM stream_progress',
         deployments: 'SELECT * FROM deployments',
+        window_cuts: 'SELECT * FROM window_cuts',
       },
       finish: (app) => app.get(DecisionsTimer, { strict: false }).forget(),
     },

@@ -1,4 +1,3 @@
-import { parseDuration } from '@headrace/event-time';
 import { Injectable } from '@nestjs/common';
 import type { Gauge } from 'prom-client';
 import type { ClosedWindow } from './database/windows.repository';
@@ -22,6 +21,7 @@ import {
   estimatedPerformance,
   fairnessDifference,
   falseAlarmRun,
+  falseAlarmRunPredictions,
   performanceBound,
   performanceReference,
   performanceValue,
@@ -127,9 +127,14 @@ export class WindowMetrics {
     const lacking = window.evidence.filter((test) => !Number.isFinite(test.threshold) || test.notJudged !== undefined);
     uncalibratedTests.set(shared, lacking.length);
     const rule = monitor.spec.drift?.rule;
-    const run = rule && expectedRun(window.falseAlarms, rule, parseDuration(monitor.spec.window));
-    if (run) falseAlarmRun.set({ ...shared, signal: window.kind }, run.seconds);
-    else falseAlarmRun.remove({ ...shared, signal: window.kind });
+    const run = rule && expectedRun(window.falseAlarms, rule, monitor.spec);
+    for (const [gauge, value] of [
+      [falseAlarmRun, run?.seconds],
+      [falseAlarmRunPredictions, run?.predictions],
+    ] as const) {
+      if (value) gauge.set({ ...shared, signal: window.kind }, value);
+      else gauge.remove({ ...shared, signal: window.kind });
+    }
   }
 
   private drift(shared: Shared, _version: string, { subject, statistic, value, threshold }: Evidence): void {

@@ -4,6 +4,7 @@ import { openDatabase } from '@headrace/service-kit';
 import { createTestDatabase, type TestDatabase } from '@headrace/testing';
 import { BatchPredictions1766000000000 } from '../src/database/migrations/1766000000000-batch-predictions';
 import { BusinessMetrics1766400000000 } from '../src/database/migrations/1766400000000-business-metrics';
+import { CutWindows1766550000000 } from '../src/database/migrations/1766550000000-cut-windows';
 import { SliceWindows1766200000000 } from '../src/database/migrations/1766200000000-slice-windows';
 import { CreateMonitoring1765000000000 } from '../src/database/migrations/1765000000000-create-monitoring';
 import { RolloutScores1765100000000 } from '../src/database/migrations/1765100000000-rollout-scores';
@@ -28,6 +29,7 @@ const migrations = [
   HoldRetrainingsBack1766100000000,
   SliceWindows1766200000000,
   BusinessMetrics1766400000000,
+  CutWindows1766550000000,
 ];
 
 /** The service's tables, empty, in a database of their own. */

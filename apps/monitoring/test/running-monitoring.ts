@@ -130,9 +130,10 @@ export class MonitoringSystem {
   private app!: INestApplication;
   private database!: TestDatabase;
   private folder!: string;
-  private subscription: BroadcastSubscription | undefined;
+  private subscriptions: readonly BroadcastSubscription[] = [];
   private sequence = 0;
   private generation = 0;
+  private monitorGeneration = 1;
 
   async start(): Promise<void> {
     this.database = await createTestDatabase('monitoring');
@@ -156,10 +157,13 @@ export class MonitoringSystem {
     this.url = await this.app.getUrl();
     await this.app.startAllMicroservices();
     this.heard.length = 0;
-    this.subscription = await this.app
-      .get<LogReader>(LOG_READER)
-      .broadcast(topics.monitoring.name, (event) => void (this.isOurs(event) && this.heard.push(event)));
-    await this.subscription.caughtUp;
+    const log = this.app.get<LogReader>(LOG_READER);
+    this.subscriptions = await Promise.all(
+      [topics.monitoring, topics.windows].map(({ name }) =>
+        log.broadcast(name, (event) => void (this.isOurs(event) && this.heard.push(event))),
+      ),
+    );
+    await Promise.all(this.subscriptions.map((subscription) => subscription.caughtUp));
   }
 
   /** Beside the running service. */
@@ -182,7 +186,7 @@ export class MonitoringSystem {
   }
 
   async stopService(): Promise<void> {
-    await this.subscription?.close();
+    for (const subscription of this.subscriptions) await subscription.close();
     await this.app.close();
   }
 
@@ -211,6 +215,15 @@ export class MonitoringSystem {
     // Specs of one run share the log, so those of others are there as well.
     const watched = this.app.get(WatchedMonitors, { strict: false });
     await eventually(() => expect(watched.all().map((one) => one.endpoint)).toContain(name));
+  }
+
+  /** The Monitor in another version; resolves when the service watches that. */
+  async redefine(spec: object): Promise<void> {
+    const changed = this.monitor(spec);
+    this.monitorGeneration += 1;
+    await this.publishDefinitions([changed], this.monitorGeneration);
+    const watched = this.app.get(WatchedMonitors, { strict: false });
+    await eventually(() => expect(watched.all().map((one) => one.version)).toContain(versionOf(changed)));
   }
 
   /** What the Monitor refers to. */
@@ -366,14 +379,14 @@ export class MonitoringSystem {
   }
 
   /** As their owners do. */
-  publishDefinitions(definitions: readonly Definition[]): Promise<void> {
+  publishDefinitions(definitions: readonly Definition[], generation = 1): Promise<void> {
     return this.publish(
       events.DefinitionChanged,
       definitions.map((definition) => ({
         kind: definition.kind,
         name: definition.metadata.name,
         version: versionOf(definition),
-        generation: 1,
+        generation,
         documentJson: JSON.stringify(definition),
         phase: DefinitionPhase.READY,
         waitingFor: [],

@@ -32,6 +32,7 @@ import {
   RetrainingRequested,
   RetrainingWithheld,
   RolloutAnalysisCompleted,
+  WindowCut,
 } from './generated/headrace/monitoring/v1/monitoring_events';
 import {
   AliasChanged,
@@ -164,6 +165,14 @@ export const topics = {
     cleanup: 'delete',
     retentionMs: FOR_EVER,
     description: 'Ground truth, drift, performance, rollout analyses, retraining requests, alerts.',
+  },
+  windows: {
+    name: 'monitoring.windows.v1',
+    key: 'monitor',
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: FOR_EVER,
+    description: 'Where windows by count end.',
   },
   definitions: {
     name: 'definitions.v1',
@@ -481,6 +490,14 @@ export const events = {
     AlertResolved,
     (e) => e.model,
     'An alert is over.',
+  ),
+  WindowCut: event(
+    `${MONITORING}.WindowCut`,
+    topics.windows,
+    'monitoring',
+    WindowCut,
+    (e) => e.monitor,
+    'A window by count has as many predictions as its Monitor declares.',
   ),
   DefinitionChanged: event(
     'headrace.definitions.v1.DefinitionChanged',

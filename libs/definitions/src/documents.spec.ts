@@ -228,6 +228,45 @@ spec: { endpoint: e, label: { stream: s, expression: record.late }, drift: ${dri
   });
 });
 
+describe('the window of a Monitor', () => {
+  const faultsOf = (window: string) =>
+    readDocuments(
+      'm.yaml',
+      `apiVersion: headrace.dev/v1
+kind: Monitor
+metadata: { name: m }
+spec:
+  endpoint: e
+  label: { stream: s, expression: record.late }
+  window: ${window}
+`,
+    ).faults.map((fault) => [fault.line, fault.field, fault.message]);
+
+  it('is a length or a number of predictions', () => {
+    for (const window of ['6h', '{ predictions: 5000 }', '{ predictions: 5000, maximumAge: 1d }']) {
+      expect(faultsOf(window)).toEqual([]);
+    }
+    expect(faultsOf('[1d]')).toEqual([
+      [7, 'spec.window', 'expected a length such as 1d, or a number of predictions: { predictions: 5000 }'],
+    ]);
+  });
+
+  it('names the field that is at fault in either form', () => {
+    expect(faultsOf('1x')).toEqual([[7, 'spec.window', expect.stringContaining('is not a duration')]]);
+    expect(faultsOf('{ predictions: 10 }')).toEqual([[7, 'spec.window.predictions', expect.stringContaining('50')]]);
+    expect(faultsOf('{ predictions: many }')).toEqual([
+      [7, 'spec.window.predictions', expect.stringContaining('number')],
+    ]);
+    expect(faultsOf('{ prediction: 500 }')).toEqual([
+      [7, 'spec.window.predictions', expect.stringContaining('number')],
+      [7, 'spec.window.prediction', 'is not a field of this kind'],
+    ]);
+    expect(faultsOf('{ predictions: 500, maximumAge: 2y }')).toEqual([
+      [7, 'spec.window.maximumAge', expect.stringContaining('is not a duration')],
+    ]);
+  });
+});
+
 describe('signals of a Monitor', () => {
   const faultsOf = (rules: string) =>
     readDocuments(

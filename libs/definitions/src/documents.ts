@@ -1,6 +1,7 @@
 // Reading what a user wrote: YAML with positions, every fault with file, line, field and what is allowed.
 import { createHash } from 'node:crypto';
 import { isMap, isNode, LineCounter, parseAllDocuments, type Document } from 'yaml';
+import type { z } from 'zod';
 import { kinds, type Definition, type Kind } from './kinds';
 
 export interface DefinitionFault {
@@ -37,12 +38,30 @@ export function validateDefinition(input: unknown): ValidationResult {
   if (result.success) return { kind: 'valid', definition: result.data };
   return {
     kind: 'invalid',
-    faults: result.error.issues.flatMap((issue) =>
-      issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => ({ path: [...issue.path, key], message: 'is not a field of this kind' }))
-        : [{ path: issue.path, message: issue.message }],
-    ),
+    faults: faultsOf(result.error.issues),
   };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function faultsOf(issues: readonly Issue[]): { readonly path: readonly PropertyKey[]; readonly message: string }[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'is not a field of this kind' }));
+    }
+    if (issue.code === 'invalid_union') {
+      // Of several forms the one that was meant: the others are not even of the type that was written.
+      const [meant, ...others] = issue.errors.filter((form) => !form.some(isOfAnotherType));
+      if (meant && others.length === 0) {
+        return faultsOf(meant).map(({ path, message }) => ({ path: [...issue.path, ...path], message }));
+      }
+    }
+    return [{ path: issue.path, message: issue.message }];
+  });
+}
+
+function isOfAnotherType({ code, path }: Issue): boolean {
+  return code === 'invalid_type' && path.length === 0;
 }
 
 /** Reads all documents of one YAML file. */

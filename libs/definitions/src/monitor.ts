@@ -182,6 +182,14 @@ const BusinessMetric = z
     if (fault !== undefined) context.addIssue({ code: 'custom', path: ['expression'], message: fault });
   });
 
+/** Cut where so many predictions have come, instead of after so much time. */
+const CountedWindow = z.strictObject({
+  /** Of performance and concept drift those that have a label. */
+  predictions: z.int().min(50).max(1_000_000),
+  /** From the first prediction in it: then it ends with fewer. Absent: it waits. */
+  maximumAge: Duration.optional(),
+});
+
 const Hysteresis = z
   .strictObject({ k: z.int().min(1).max(100), n: z.int().min(1).max(100) })
   .refine((rule) => rule.k <= rule.n, 'k of n windows: expected k ≤ n');
@@ -224,7 +232,9 @@ export const MonitorSpec = z.strictObject({
   endpoint: Name,
   label: Label,
   /** Tumbling windows of event time: drift by the predictions' as-of time, performance by the labels' event time. */
-  window: Duration.default('1d'),
+  window: z
+    .union([Duration, CountedWindow], 'expected a length such as 1d, or a number of predictions: { predictions: 5000 }')
+    .default('1d'),
   /** Windows with fewer predictions (drift) or labels (performance) are not judged. */
   minimumSample: z.int().min(1).default(200),
   /** Binary models: scores at or above it count as positive, for measures of answers (accuracy, precision, …). */

@@ -19,6 +19,7 @@ const window: WindowSummary = {
   version: 3,
   judged: false,
   revisions: 0,
+  closedBy: '',
   evidence: [],
   slices: [],
   metrics: [],
@@ -48,6 +49,16 @@ describe('headrace monitor', () => {
     );
     expect(describeWindow({ ...window, evidence: [psi, together] }).tests).toBe('too few to be judged');
     expect(describeWindow({ ...window, evidence: [together] }).tests).toBe(`not judged: ${why}`);
+  });
+
+  it('shows where a window by count ends, and whether its age ended it', () => {
+    expect(describeWindow(window).window).toBe('1970-01-04T00:00');
+    expect(describeWindow({ ...window, endMicros: 3 * DAY + 90_000_001, closedBy: 'predictions' }).window).toBe(
+      '1970-01-04T00:00:00 to 1970-01-04T00:01:30',
+    );
+    expect(describeWindow({ ...window, closedBy: 'age' }).window).toBe(
+      '1970-01-04T00:00:00 to 1970-01-05T00:00:00 (by age)',
+    );
   });
 
   it('says what the retraining policy waits for', () => {

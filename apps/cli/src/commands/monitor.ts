@@ -67,7 +67,7 @@ export function addMonitorCommand(
 export function describeWindow(window: WindowSummary): Record<string, string | number> {
   const tests = window.evidence.filter((evidence) => evidence.threshold !== 0 || evidence.crossed);
   return {
-    window: formatTime(window.startMicros).slice(0, 16),
+    window: span(window),
     signal: window.kind,
     version: window.version,
     predictions: window.predictions,
@@ -150,8 +150,8 @@ export function fairnessRows(window: WindowSummary): Record<string, string | num
   return window.fairness.map(({ gap, ...between }) => ({ ...ofWindow(window), ...between, ...gap }));
 }
 
-function ofWindow({ startMicros, kind, version }: WindowSummary) {
-  return { window: formatTime(startMicros).slice(0, 16), signal: kind, version };
+function ofWindow(window: WindowSummary) {
+  return { window: span(window), signal: window.kind, version: window.version };
 }
 
 /** What the labelled predictions of a window were worth: a row for each metric. */
@@ -175,8 +175,15 @@ export function metricRows(window: WindowSummary): Record<string, string | numbe
   });
 }
 
-function ofMetric({ startMicros, version }: WindowSummary, { name, aggregate }: BusinessMetric) {
-  return { window: formatTime(startMicros).slice(0, 16), version, metric: name, aggregate };
+function ofMetric(window: WindowSummary, { name, aggregate }: BusinessMetric) {
+  return { window: span(window), version: window.version, metric: name, aggregate };
+}
+
+/** Where it begins; of a window by count, which is as long as it takes, also where it ends, and whether its maximum age ended it. */
+function span({ startMicros, endMicros, closedBy }: WindowSummary): string {
+  if (closedBy === '') return formatTime(startMicros).slice(0, 16);
+  const [from, to] = [startMicros, endMicros].map((time) => formatTime(time).slice(0, 19));
+  return `${from} to ${to}${closedBy === 'age' ? ' (by age)' : ''}`;
 }
 
 function against(reference: WindowReference | undefined): string {

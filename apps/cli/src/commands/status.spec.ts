@@ -16,6 +16,7 @@ const status = {
       version: 3,
       judged: true,
       revisions: 0,
+      closedBy: '',
       slices: [],
       metrics: [],
       fairness: [],
@@ -35,7 +36,7 @@ const status = {
       ],
     },
   ],
-  expectedRun: { windows: 31, seconds: 31 * 86_400 },
+  expectedRun: { windows: 31, seconds: 31 * 86_400, predictions: 0 },
   predictions: 1_000,
   labelsJoined: 250,
   loop: { deploymentsPerDay: 0.5, detectedToPromotedSeconds: 5_400, changeFailureRatio: 0.25 },
@@ -52,6 +53,11 @@ describe('headrace status', () => {
       labelled: '25.0 %',
       falseAlarmEvery: 'at least 31.0 d',
     });
+  });
+
+  it('counts the run between false alarms of windows by count in predictions', () => {
+    const byCount = { ...status, expectedRun: { windows: 31, seconds: 0, predictions: 31 * 5_000 } };
+    expect(describeHealth(byCount).falseAlarmEvery).toBe('at least 155000 predictions');
   });
 
   it('says how fast the loop turns, and leaves out what has not happened', () => {

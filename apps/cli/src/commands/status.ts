@@ -1,4 +1,5 @@
 // headrace status: is each model still good, and how fast does its loop turn.
+import type { FalseAlarmRun } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import type { MonitorStatus } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
 import { formatTime } from '@headrace/event-time';
 import type { Command } from 'commander';
@@ -53,8 +54,15 @@ export function describeHealth(status: MonitorStatus): Record<string, string | n
     measured: measures('performance'),
     estimated: measures('estimate'),
     labelled: predictions === 0 ? '–' : `${((100 * labelsJoined) / predictions).toFixed(1)} %`,
-    falseAlarmEvery: expectedRun === undefined ? 'not known' : `at least ${duration(expectedRun.seconds)}`,
+    falseAlarmEvery: run(expectedRun),
   };
+}
+
+/** Of windows by count in predictions. */
+function run(expected: FalseAlarmRun | undefined): string {
+  if (expected === undefined) return 'not known';
+  const { seconds, predictions } = expected;
+  return `at least ${predictions > 0 ? `${Math.round(predictions)} predictions` : duration(seconds)}`;
 }
 
 const MAIN: ReadonlySet<string> = new Set(['auc', 'brier', 'f1', 'mae', 'rmse']);

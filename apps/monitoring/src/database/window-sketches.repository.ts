@@ -61,26 +61,34 @@ export async function sketchedRows(
 
 export interface SketchedWindow {
   readonly startMicros: number;
+  readonly endMicros: number;
   readonly rows: number;
 }
 
-/** The windows of the same length that a window is compared with, the oldest first; none below the minimum sample. */
+/** Which closed windows may be part of a reference: of this length, or whatever theirs are. */
+export interface Comparable {
+  readonly minimumSample: number;
+  readonly lengthMicros: number | undefined;
+}
+
+/** The windows that a window is compared with, the oldest first; none below the minimum sample. */
 export async function findReference(
   queries: Queries,
   { monitor, version }: SketchedVersion,
   rules: LiveRules,
-  minimumSample: number,
-  window: Window,
+  { minimumSample, lengthMicros }: Comparable,
+  window: Pick<Window, 'startMicros'>,
 ): Promise<SketchedWindow[]> {
   const [which, parameter, limit] =
     rules.kind === 'moving'
       ? ['start_time < $6', window.startMicros, rules.windows]
       : ['start_time = ANY($6::bigint[])', weeksBefore(window, rules.weeks), rules.weeks];
   const rows = await queries.query<SketchedWindow>(
-    `SELECT start_time::float8 AS "startMicros", row_count AS rows FROM window_sketches
-      WHERE monitor = $1 AND version = $2 AND subject = $3 AND row_count >= $4 AND end_time - start_time = $5 AND ${which}
+    `SELECT start_time::float8 AS "startMicros", end_time::float8 AS "endMicros", row_count AS rows FROM window_sketches
+      WHERE monitor = $1 AND version = $2 AND subject = $3 AND row_count >= $4
+        AND ($5::bigint IS NULL OR end_time - start_time = $5) AND ${which}
       ORDER BY start_time DESC LIMIT $7`,
-    [monitor, version, OF_EVERY_WINDOW, minimumSample, window.endMicros - window.startMicros, parameter, limit],
+    [monitor, version, OF_EVERY_WINDOW, minimumSample, lengthMicros ?? null, parameter, limit],
   );
   return rows.reverse();
 }

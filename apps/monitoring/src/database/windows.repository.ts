@@ -5,6 +5,7 @@ import { fairnessOf } from '../domain/fairness';
 import type { WindowReference } from '../domain/live-reference';
 import type { SignalKind } from '../domain/retraining-policy';
 import type { SliceGroup } from '../domain/slices';
+import type { ClosedBy } from '../domain/window-rule';
 import type { Queries } from './sql';
 
 export interface ClosedWindow {
@@ -30,6 +31,8 @@ export interface ClosedWindow {
   readonly slices: readonly SliceGroup[];
   /** Those that the Monitor declares. */
   readonly metrics: readonly MetricResult[];
+  /** Of a window by count; undefined: it is as long as declared. */
+  readonly closedBy: ClosedBy | undefined;
 }
 
 /** JSON has no NaN: a statistic that could not be computed is null there. */
@@ -41,11 +44,12 @@ type StoredEvidence = Omit<Evidence, 'value' | 'reference' | 'threshold'> & {
 
 interface Row extends Omit<
   ClosedWindow,
-  'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference' | 'slices' | 'metrics'
+  'evidence' | 'lastPredictionId' | 'falseAlarms' | 'reference' | 'slices' | 'metrics' | 'closedBy'
 > {
   readonly slices: SliceGroup[] | null;
   readonly metrics: MetricResult[] | null;
   readonly reference: WindowReference | null;
+  readonly closedBy: ClosedBy | null;
   readonly falseAlarms: number | null;
   readonly evidence: StoredEvidence[];
   readonly lastPredictionId: string | null;
@@ -53,13 +57,14 @@ interface Row extends Omit<
 
 const COLUMNS = `monitor, kind, version::float8 AS version, start_time::float8 AS "startMicros",
   end_time::float8 AS "endMicros", judged, crossed, predictions, labels, evidence,
-  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions, slices, metrics`;
+  last_prediction_id AS "lastPredictionId", false_alarms AS "falseAlarms", reference, revisions, slices, metrics,
+  closed_by AS "closedBy"`;
 
 export async function saveWindow(queries: Queries, window: ClosedWindow): Promise<void> {
   await queries.query(
     `INSERT INTO windows (monitor, kind, version, start_time, end_time, judged, crossed, predictions, labels, evidence,
-        last_prediction_id, false_alarms, reference, slices, metrics)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+        last_prediction_id, false_alarms, reference, slices, metrics, closed_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
     [
       window.monitor,
       window.kind,
@@ -76,6 +81,7 @@ export async function saveWindow(queries: Queries, window: ClosedWindow): Promis
       window.reference === undefined ? null : JSON.stringify(window.reference),
       window.slices.length === 0 ? null : JSON.stringify(window.slices),
       window.metrics.length === 0 ? null : JSON.stringify(window.metrics),
+      window.closedBy ?? null,
     ],
   );
 }
@@ -111,6 +117,13 @@ export async function hasStale(
   return row?.found ?? false;
 }
 
+export interface StaleWindow {
+  readonly kind: SignalKind;
+  readonly startMicros: number;
+  readonly endMicros: number;
+  readonly closedBy?: ClosedBy;
+}
+
 /**
  * The oldest window to be judged again. Its mark is taken away first, and with it the row: who brings something late marks it
  * again afterwards, or was here before and is seen.
@@ -120,18 +133,20 @@ export async function takeStale(
   monitor: string,
   version: number,
   keptFromMicros: number,
-): Promise<{ readonly kind: SignalKind; readonly startMicros: number; readonly endMicros: number } | undefined> {
-  const [row] = await queries.query<{ kind: SignalKind; startMicros: number; endMicros: number }>(
+): Promise<StaleWindow | undefined> {
+  const [row] = await queries.query<Omit<StaleWindow, 'closedBy'> & { closedBy: ClosedBy | null }>(
     `WITH taken AS (
        UPDATE windows SET stale = false, revisions = revisions + 1
         WHERE (monitor, kind, version, start_time) = (
           SELECT monitor, kind, version, start_time FROM windows WHERE monitor = $1 AND version = $2 AND stale
              AND start_time >= $3 ORDER BY end_time, kind LIMIT 1)
-       RETURNING kind, start_time, end_time)
-     SELECT kind, start_time::float8 AS "startMicros", end_time::float8 AS "endMicros" FROM taken`,
+       RETURNING kind, start_time, end_time, closed_by)
+     SELECT kind, start_time::float8 AS "startMicros", end_time::float8 AS "endMicros", closed_by AS "closedBy" FROM taken`,
     [monitor, version, keptFromMicros],
   );
-  return row;
+  if (!row) return undefined;
+  const { closedBy, ...window } = row;
+  return closedBy === null ? window : { ...window, closedBy };
 }
 
 /** What a closed window says now. */
@@ -210,13 +225,14 @@ export async function driftedWithin(
 }
 
 function windowOf(row: Row): ClosedWindow {
-  const { lastPredictionId, evidence, falseAlarms, reference, slices, metrics, ...rest } = row;
+  const { lastPredictionId, evidence, falseAlarms, reference, slices, metrics, closedBy, ...rest } = row;
   return {
     ...rest,
     falseAlarms: falseAlarms ?? undefined,
     reference: reference ?? undefined,
     slices: slices ?? [],
     metrics: metrics ?? [],
+    closedBy: closedBy ?? undefined,
     lastPredictionId: lastPredictionId ?? undefined,
     evidence: evidence.map((entry) => ({
       ...entry,
@@ -260,6 +276,7 @@ export function summaryOf(window: ClosedWindow, withSlices: boolean): WindowSumm
     falseAlarms: window.falseAlarms,
     reference: window.reference,
     revisions: window.revisions,
+    closedBy: window.closedBy ?? '',
     slices: withSlices ? window.slices.map((group) => ({ ...group, measures: { ...group.measures } })) : [],
     fairness: fairnessOf(window.slices).map(({ gap, ...between }) => ({ ...between, gap: { ...gap } })),
     metrics: window.metrics.map(({ value, unit, failure, ...metric }) => ({

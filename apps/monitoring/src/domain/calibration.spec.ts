@@ -128,9 +128,27 @@ describe('false alarms of a window', () => {
 
   it('give the expected run between alarms at the cadence', () => {
     // k of n is exact in the library; one of one: 1 / p windows.
-    expect(expectedRun(0.05, { k: 1, n: 1 }, MICROS.d)).toEqual({ windows: 20, seconds: 20 * 86_400 });
-    expect(expectedRun(0.05, rule, MICROS.h)?.windows).toBeGreaterThan(200);
-    expect(expectedRun(undefined, rule, MICROS.d)).toBeUndefined();
-    expect(expectedRun(0.1, { k: 40, n: 80 }, MICROS.d)).toBeUndefined();
+    expect(expectedRun(0.05, { k: 1, n: 1 }, { window: '1d' })).toEqual({
+      windows: 20,
+      seconds: 20 * 86_400,
+      predictions: 0,
+    });
+    expect(expectedRun(0.05, rule, { window: '1h' })?.windows).toBeGreaterThan(200);
+    expect(expectedRun(undefined, rule, { window: '1d' })).toBeUndefined();
+    expect(expectedRun(0.1, { k: 40, n: 80 }, { window: '1d' })).toBeUndefined();
+  });
+
+  it('count it in predictions where windows are by count', () => {
+    expect(expectedRun(0.05, { k: 1, n: 1 }, { window: { predictions: 500 } })).toEqual({
+      windows: 20,
+      seconds: 0,
+      predictions: 10_000,
+    });
+  });
+
+  it('are not taken from windows of time for windows by count', () => {
+    const { prediction } = wholeProfileOf(cases({ seed: 1, days: 20, perDay: 200 }));
+    expect(ownDistances(prediction, 'psi', cadence)).toHaveLength(20);
+    expect(ownDistances(prediction, 'psi', { ...cadence, windowMicros: undefined })).toEqual([]);
   });
 });

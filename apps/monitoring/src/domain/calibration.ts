@@ -1,13 +1,15 @@
 // How often a drift test crosses although nothing changed, from the windows that the reference itself consists of.
 import { conformalThreshold, expectedRunLength } from '@headrace/statistics';
-import { MICROS, tumblingWindowOf } from '@headrace/event-time';
+import type { Monitor } from '@headrace/definitions';
+import { MICROS, parseDuration, tumblingWindowOf } from '@headrace/event-time';
 import { distanceOfCounts, type DriftStatistic } from './drift-statistics';
 import type { Rule } from './hysteresis';
 import type { ReferenceDistribution, ReferenceWindows } from './reference-profile';
 
 /** The windows that a monitor judges. */
 export interface Cadence {
-  readonly windowMicros: number;
+  /** Undefined: windows by count. */
+  readonly windowMicros: number | undefined;
   /** Windows with fewer rows are not judged. */
   readonly minimumSample: number;
 }
@@ -15,8 +17,8 @@ export interface Cadence {
 /**
  * Distances of the reference's own windows from the rest of the reference, in windows as long as the monitor's; each is left
  * out of what it is compared with, as a new window is no part of the reference. Windows below the minimum sample are left
- * out. Empty when the profile has no windows, when theirs are longer than the monitor's or do not divide them, and for
- * statistics that need more than counts.
+ * out. Empty when the profile has no windows, when theirs are longer than the monitor's or do not divide them, when only one of
+ * both is by count, and for statistics that need more than counts.
  */
 export function ownDistances(reference: ReferenceDistribution, statistic: DriftStatistic, cadence: Cadence): number[] {
   const distance = distanceOfCounts(statistic);
@@ -41,10 +43,12 @@ export function windowsOf(
   windows: ReferenceWindows,
   { windowMicros, minimumSample }: Cadence,
 ): { readonly rows: number; readonly counts: readonly number[] }[] {
-  if (windowMicros % windows.lengthMicros !== 0) return [];
+  const { lengthMicros } = windows;
+  if ((windowMicros === undefined) !== (lengthMicros === undefined)) return [];
+  if ((windowMicros ?? 0) % (lengthMicros ?? 1) !== 0) return [];
   const merged = new Map<number, { rows: number; counts: number[] }>();
   for (const [index, start] of windows.starts.entries()) {
-    const { startMicros } = tumblingWindowOf(start, windowMicros);
+    const startMicros = windowMicros === undefined ? start : tumblingWindowOf(start, windowMicros).startMicros;
     const counts = windows.counts[index] ?? [];
     const into = merged.get(startMicros) ?? { rows: 0, counts: counts.map(() => 0) };
     into.rows += windows.rows[index] ?? 0;
@@ -96,19 +100,25 @@ export function windowFalseAlarms(
 export interface ExpectedRun {
   /** Windows until the rule stands for the first time by chance, at least. */
   readonly windows: number;
+  /** Event time, of windows of a length; else 0. */
   readonly seconds: number;
+  /** Of windows by count; else 0. */
+  readonly predictions: number;
 }
 
 /** Undefined when it is not known, or k of n is too large to be computed. */
 export function expectedRun(
   falseAlarms: number | undefined,
   rule: Rule,
-  windowMicros: number,
+  spec: Pick<Monitor['spec'], 'window'>,
 ): ExpectedRun | undefined {
   if (falseAlarms === undefined || !(falseAlarms > 0)) return undefined;
   try {
     const windows = expectedRunLength(falseAlarms, rule);
-    return { windows, seconds: (windows * windowMicros) / MICROS.s };
+    const { window } = spec;
+    return typeof window === 'string'
+      ? { windows, seconds: (windows * parseDuration(window)) / MICROS.s, predictions: 0 }
+      : { windows, seconds: 0, predictions: windows * window.predictions };
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -59,4 +59,40 @@ describe('a Monitor', () => {
     ]);
     expect(faultsOf(monitor({ window: '6h', drift: { ...drift, reference } }))).toEqual([]);
   });
+
+  describe('with windows by count', () => {
+    const window = { predictions: 500 };
+    const byFalseAlarms = { tests: [{ subject: 'prediction', statistic: 'psi', falseAlarms: 0.05 }] };
+
+    it('may have windows that are judged', () => {
+      expect(faultsOf(monitor({ window, drift }))).toEqual([]);
+      expect(faultsOf(monitor({ window: { predictions: 100 }, drift }))).toEqual([
+        'spec.minimumSample: found 200, at most 100, the predictions of a window: else none is ever judged',
+      ]);
+    });
+
+    it('may not be compared with the same weekday', () => {
+      const reference = { kind: 'same-weekday', weeks: 4 };
+      expect(faultsOf(monitor({ window, drift: { ...drift, reference } }))).toEqual([
+        'spec.window: found windows by count; for the reference same-weekday at most 1d, and a whole number of windows a week',
+      ]);
+    });
+
+    it('may not test all features together, for which the training has no such windows', () => {
+      const tests = [...drift.tests, { subject: 'features', statistic: 'reconstruction_error' }];
+      expect(faultsOf(monitor({ window, drift: { tests } }))).toEqual([
+        expect.stringMatching(/^spec\.drift\.tests\.1\.statistic: reconstruction_error .* not of 500 predictions$/),
+      ]);
+    });
+
+    it('may take thresholds by false alarms from windows by count alone', () => {
+      expect(faultsOf(monitor({ window, drift: byFalseAlarms }))).toEqual([
+        expect.stringMatching(
+          /^spec\.drift\.tests\.0\.falseAlarms: .*name a threshold, or take spec\.drift\.reference/,
+        ),
+      ]);
+      const reference = { kind: 'moving', windows: 20 };
+      expect(faultsOf(monitor({ window, drift: { ...byFalseAlarms, reference } }))).toEqual([]);
+    });
+  });
 });

@@ -1,6 +1,7 @@
 import { taskFaults, type Definition, type DefinitionOf, type Kind, type Monitor } from '@headrace/definitions';
-import { MICROS, parseDuration } from '@headrace/event-time';
-import { requiredOf, WEEK } from './live-reference';
+import { MICROS } from '@headrace/event-time';
+import { liveRulesOf, requiredOf, WEEK } from './live-reference';
+import { windowLengthOf } from './window-rule';
 
 /** What other services published. */
 interface KnownDefinitions {
@@ -10,7 +11,7 @@ interface KnownDefinitions {
 /** What is wrong with a Monitor beyond its schema; each a sentence that names the field. */
 export function faultsOf(definition: Definition): string[] {
   if (definition.kind !== 'Monitor') return [];
-  const { drift, estimate, performance, concept, retraining, window, metrics = [] } = definition.spec;
+  const { drift, estimate, performance, concept, retraining, metrics = [] } = definition.spec;
   const signals = { drift, estimate, performance, concept };
   const faults: string[] = [];
   for (const signal of retraining?.on ?? []) {
@@ -30,7 +31,8 @@ export function faultsOf(definition: Definition): string[] {
       `spec.metrics.${metrics.indexOf(tested)}.test: crosses beside the tests of spec.performance, which is not there`,
     );
   }
-  if (drift?.reference) faults.push(...referenceFaults(drift.reference, window));
+  if (drift?.reference) faults.push(...referenceFaults(drift.reference, definition.spec));
+  faults.push(...countFaults(definition.spec));
   for (const [name, rules] of Object.entries({ drift, estimate, performance })) {
     const tests = (rules?.tests.length ?? 0) + (name === 'performance' ? ofMetrics.length : 0);
     if (rules && rules.crossings > tests) {
@@ -54,7 +56,7 @@ export function conflictsOf(definition: Definition, known: KnownDefinitions): st
 
 function referenceFaults(
   reference: NonNullable<NonNullable<Monitor['spec']['drift']>['reference']>,
-  window: string,
+  spec: Monitor['spec'],
 ): string[] {
   if (reference.kind === 'training') return [];
   const faults: string[] = [];
@@ -63,11 +65,37 @@ function referenceFaults(
   if (requiredOf(reference) > most) {
     faults.push(`spec.drift.reference.atLeast: found ${reference.atLeast}, at most ${most}, the number of ${field}`);
   }
-  const length = parseDuration(window);
-  if (reference.kind === 'same-weekday' && (length > MICROS.d || WEEK % length !== 0)) {
+  const length = windowLengthOf(spec);
+  if (reference.kind !== 'same-weekday') return faults;
+  if (length === undefined || length > MICROS.d || WEEK % length !== 0) {
+    const found = typeof spec.window === 'string' ? spec.window : 'windows by count';
     faults.push(
-      `spec.window: found ${window}; for the reference same-weekday at most 1d, and a whole number of windows a week`,
+      `spec.window: found ${found}; for the reference same-weekday at most 1d, and a whole number of windows a week`,
     );
+  }
+  return faults;
+}
+
+/** What windows by count cannot have. */
+function countFaults(spec: Monitor['spec']): string[] {
+  if (typeof spec.window === 'string') return [];
+  const { predictions } = spec.window;
+  const faults: string[] = [];
+  if (spec.minimumSample > predictions) {
+    faults.push(
+      `spec.minimumSample: found ${spec.minimumSample}, at most ${predictions}, the predictions of a window: else none is ever judged`,
+    );
+  }
+  if (liveRulesOf(spec) !== undefined) return faults;
+  for (const [place, { statistic, falseAlarms }] of (spec.drift?.tests ?? []).entries()) {
+    const test = `spec.drift.tests.${place}`;
+    const why = `the training profile has windows of time, not of ${predictions} predictions`;
+    if (statistic === 'reconstruction_error') {
+      faults.push(`${test}.statistic: reconstruction_error is told from the reference's windows, and ${why}`);
+    } else if (falseAlarms !== undefined) {
+      const instead = 'name a threshold, or take spec.drift.reference: { kind: moving, … }';
+      faults.push(`${test}.falseAlarms: ${why}; ${instead}`);
+    }
   }
   return faults;
 }

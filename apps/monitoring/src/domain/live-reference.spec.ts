@@ -12,7 +12,11 @@ const rowsOf = (day: readonly Case[]): ScoredRow[] =>
   day.map((one) => ({ names: FEATURES, features: one.features, score: one.score }));
 
 /** What days are compared with that come after these. */
-function profileOfDays(stream: readonly Case[], days: number): DriftProfile {
+function profileOfDays(
+  stream: readonly Case[],
+  days: number,
+  { lengthMicros }: { readonly lengthMicros: number | undefined } = { lengthMicros: MICROS.d },
+): DriftProfile {
   const kept = Array.from({ length: days }, (_, day) => {
     const rows = rowsOf(stream.slice(day * PER_DAY, (day + 1) * PER_DAY));
     return { day, rows: rows.length, sketches: sketchesOf(rows, SUBJECTS) };
@@ -24,7 +28,7 @@ function profileOfDays(stream: readonly Case[], days: number): DriftProfile {
         const sketch = sketches[index];
         return sketch ? [{ ...sketch, rows, startMicros: DAY_ONE + day * MICROS.d }] : [];
       }),
-      MICROS.d,
+      lengthMicros,
     ),
   );
   if (!prediction) throw new Error('no prediction');
@@ -53,6 +57,19 @@ describe('thresholds by false alarms with a moving reference', () => {
     expect(falseAlarms).toBeLessThanOrEqual(3 * 0.05);
   });
 
+  it('come from windows by count as well', () => {
+    const byCount = profileOfDays(stream, 28, { lengthMicros: undefined });
+    for (const of of [byCount.prediction, ...byCount.features])
+      if (of.windows) expect(of.windows.starts).toHaveLength(28);
+    const thresholdOf = (profile: DriftProfile, windowMicros: number | undefined) =>
+      driftOf(rowsOf(stream.slice(-PER_DAY)), profile, rules, { ...cadence, windowMicros }).evidence.find(
+        (entry) => entry.statistic === 'psi',
+      )?.threshold;
+    const threshold = thresholdOf(byCount, undefined);
+    expect(threshold).toBeLessThan(0.12);
+    expect(threshold).toBe(thresholdOf(profileOfDays(stream, 28), MICROS.d));
+  });
+
   it('are not there while it has too few windows to be so sure', () => {
     const { evidence } = driftOf(rowsOf(stream.slice(-PER_DAY)), profileOfDays(stream, 7), rules, cadence);
     for (const { statistic, threshold } of evidence) if (statistic === 'psi') expect(threshold).toBe(Infinity);
@@ -63,8 +80,12 @@ describe('what a window is compared with', () => {
   const moving: LiveRules = { kind: 'moving', windows: 14, atLeast: 3 };
 
   it('is named by its windows', () => {
-    const found = [0, 1, 4].map((day) => ({ startMicros: DAY_ONE + day * MICROS.d, rows: 100 + day }));
-    const reference = describedReference(moving, MICROS.d, found);
+    const found = [0, 1, 4].map((day) => ({
+      startMicros: DAY_ONE + day * MICROS.d,
+      endMicros: DAY_ONE + (day + 1) * MICROS.d,
+      rows: 100 + day,
+    }));
+    const reference = describedReference(moving, found);
     expect(reference).toEqual({
       kind: 'moving',
       fromMicros: DAY_ONE,
@@ -77,8 +98,8 @@ describe('what a window is compared with', () => {
   });
 
   it('wants all its windows when it does not say how many are enough', () => {
-    const reference = describedReference({ kind: 'same-weekday', weeks: 4 }, MICROS.d, [
-      { startMicros: DAY_ONE, rows: 500 },
+    const reference = describedReference({ kind: 'same-weekday', weeks: 4 }, [
+      { startMicros: DAY_ONE, endMicros: DAY_ONE + MICROS.d, rows: 500 },
     ]);
     expect([reference.windows, reference.required, isEnough(reference)]).toEqual([1, 4, false]);
   });

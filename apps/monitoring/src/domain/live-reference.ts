@@ -19,7 +19,7 @@ export function requiredOf(rules: LiveRules): number {
 }
 
 /** Starts of the windows that lie whole weeks before, the oldest first. */
-export function weeksBefore({ startMicros }: Window, weeks: number): number[] {
+export function weeksBefore({ startMicros }: Pick<Window, 'startMicros'>, weeks: number): number[] {
   return Array.from({ length: weeks }, (_, index) => startMicros - (weeks - index) * WEEK);
 }
 
@@ -38,14 +38,12 @@ export interface WindowReference {
 
 export function describedReference(
   rules: LiveRules,
-  windowMicros: number,
-  found: readonly { readonly startMicros: number; readonly rows: number }[],
+  found: readonly { readonly startMicros: number; readonly endMicros: number; readonly rows: number }[],
 ): WindowReference {
-  const last = found.at(-1);
   return {
     kind: rules.kind,
     fromMicros: found[0]?.startMicros ?? 0,
-    toMicros: last === undefined ? 0 : last.startMicros + windowMicros,
+    toMicros: found.at(-1)?.endMicros ?? 0,
     windows: found.length,
     required: requiredOf(rules),
     predictions: found.reduce((sum, { rows }) => sum + rows, 0),

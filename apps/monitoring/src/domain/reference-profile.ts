@@ -105,7 +105,8 @@ const Profile = z
 
 /** One distribution in the reference's own windows of time. */
 export interface ReferenceWindows {
-  readonly lengthMicros: number;
+  /** Undefined: they are windows by count. */
+  readonly lengthMicros: number | undefined;
   readonly starts: readonly number[];
   /** Rows of each window, missing values included. */
   readonly rows: readonly number[];

@@ -73,7 +73,7 @@ interface Weighted {
 export function distributionOf(
   name: string,
   sketches: readonly KeptSketch[],
-  windowMicros: number,
+  lengthMicros: number | undefined,
 ): ReferenceDistribution {
   const each = sketches.map(weighted);
   const all = mergeAll(each);
@@ -92,7 +92,7 @@ export function distributionOf(
     counts: innerEdges.concat(0).map((_, bin) => counts.reduce((sum, window) => sum + (window[bin] ?? 0), 0)),
     sample,
     windows: {
-      lengthMicros: windowMicros,
+      lengthMicros,
       starts: sketches.map((sketch) => sketch.startMicros),
       rows: sketches.map((sketch) => sketch.rows),
       counts,

@@ -1,6 +1,6 @@
 import { events } from '@headrace/contracts';
 import { DriftKind, Severity, type Explanation } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
-import { formatTime, parseDuration } from '@headrace/event-time';
+import { formatTime } from '@headrace/event-time';
 import type { Cause, Transaction } from '@headrace/messaging';
 import type { PredictionRef } from '../database/predictions.repository';
 import { evidenceOf, type ClosedWindow } from '../database/windows.repository';
@@ -58,7 +58,7 @@ export function publishSignal(
     rule: `${rule.k} of ${rule.n}`,
     trigger: trigger.ref,
   };
-  const run = expectedRun(windows.at(-1)?.falseAlarms, rule, parseDuration(monitor.spec.window));
+  const run = expectedRun(windows.at(-1)?.falseAlarms, rule, monitor.spec);
   const isDrift = kind === 'drift' || kind === 'concept';
   const id = isDrift
     ? transaction.publish(
@@ -110,7 +110,12 @@ function describe(kind: SignalKind, window: ClosedWindow | undefined): string {
     const reference = isCompared ? `, reference ${entry.reference.toFixed(4)}` : '';
     return `${entry.statistic} of ${entry.subject} ${entry.value.toFixed(4)} at threshold ${entry.threshold.toFixed(4)}${reference}`;
   });
-  const until = window === undefined ? '' : ` in the window to ${formatTime(window.endMicros)}`;
+  const until = window === undefined ? '' : ` in the ${held(window)} to ${formatTime(window.endMicros)}`;
   const against = window?.reference === undefined ? '' : ` against ${referenceText(window.reference)}`;
   return `${WORDS[kind]}: ${found.join(', ') || 'earlier windows crossed'}${until}${against}`;
+}
+
+/** A window by count is told by how many it holds. */
+function held({ closedBy, predictions }: ClosedWindow): string {
+  return closedBy === undefined ? 'window' : `window of ${predictions} predictions`;
 }

@@ -13,7 +13,6 @@ import type {
   ReplayVersionResponse,
   RetrainingState,
 } from '@headrace/contracts/proto/monitoring/v1/monitoring_service';
-import { parseDuration } from '@headrace/event-time';
 import type { CallContext, UnaryMethods } from '@headrace/grpc';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -159,7 +158,7 @@ export class MonitoringGrpc implements UnaryMethods<MonitoringServiceServer> {
       championVersion: deployment?.championVersion ?? 0,
       standing: states.flatMap((state) => (state.signal ? [state.kind] : [])).sort(),
       windows: windows.map((window) => summaryOf(window, false)),
-      expectedRun: spec.drift && expectedRun(drift?.falseAlarms, spec.drift.rule, parseDuration(spec.window)),
+      expectedRun: spec.drift && expectedRun(drift?.falseAlarms, spec.drift.rule, spec),
       predictions: counters.predictions,
       labelsJoined: counters.joined,
       loop: await this.readLoop.run(model),

@@ -1,16 +1,17 @@
-import { parseDuration, tumblingWindowOf, type Window } from '@headrace/event-time';
 import type { Transaction } from '@headrace/messaging';
 import { Injectable } from '@nestjs/common';
 import type { Deployment } from '../database/deployments.repository';
 import { readStates, saveState, type MonitorState } from '../database/monitor-states.repository';
-import { nextLabelTime } from '../database/outcomes.repository';
-import { nextPredictionTime } from '../database/predictions.repository';
-import { firstAsChampion } from '../database/progress.repository';
+import { findPredictionRef } from '../database/predictions.repository';
+import { saveCut } from '../database/window-cuts.repository';
 import { saveWindow, type ClosedWindow } from '../database/windows.repository';
-import { driftHorizon, labelHorizon, type Progress } from '../domain/progress';
-import { closesByPredictions, SIGNAL_KINDS, type SignalKind } from '../domain/retraining-policy';
+import type { Progress } from '../domain/progress';
+import { SIGNAL_KINDS, type SignalKind } from '../domain/retraining-policy';
+import { clockOf, type ClosedBy } from '../domain/window-rule';
+import { publishCut } from '../events-out/cuts';
 import { publishResolved } from '../events-out/signals';
 import type { WatchedMonitor } from '../watched-monitors';
+import { FindWindow, type FoundWindow } from './find-window';
 import { isJudged, judgeWindow, type Reference } from './judge-window';
 import { turnSignal } from './turn-signal';
 
@@ -24,6 +25,8 @@ export type Closed =
 /** Closes the next window whose time has come, in the order of event time, and lets it turn its signal on or off. */
 @Injectable()
 export class CloseWindow {
+  constructor(private readonly findWindow: FindWindow) {}
+
   async run(
     transaction: Transaction,
     monitor: WatchedMonitor,
@@ -33,7 +36,7 @@ export class CloseWindow {
   ): Promise<Closed> {
     if (deployment.championVersion !== reference.version) return { kind: 'nothing' };
     const states = await readStates(transaction, monitor.name);
-    const due: { readonly state: MonitorState; readonly window: Window }[] = [];
+    const due: { readonly state: MonitorState; readonly window: FoundWindow }[] = [];
     for (const kind of SIGNAL_KINDS) {
       const state = states.find((candidate) => candidate.kind === kind);
       if (!isJudged(kind, monitor, reference)) {
@@ -46,7 +49,7 @@ export class CloseWindow {
         await this.begin(transaction, monitor, kind, reference.version, state, deployment);
         return { kind: 'begun', signal: kind };
       }
-      const window = await this.due(transaction, monitor, state, progress);
+      const window = await this.findWindow.next(transaction, monitor, state, progress);
       if (window) due.push({ state, window });
     }
     // Of those that end together the first kind is first: the sort is stable.
@@ -85,46 +88,30 @@ export class CloseWindow {
     });
   }
 
-  /** The next window with anything in it, when it may be closed; empty ones are passed over. */
-  private async due(
-    transaction: Transaction,
-    monitor: WatchedMonitor,
-    state: MonitorState,
-    progress: Progress,
-  ): Promise<Window | undefined> {
-    const length = parseDuration(monitor.spec.window);
-    const judged = { endpoint: monitor.endpoint, source: monitor.source.id };
-    const from = state.nextStartMicros ?? (await this.firstStart(transaction, monitor.endpoint, state.version, length));
-    if (from === undefined) return undefined;
-    const time = closesByPredictions(state.kind)
-      ? await nextPredictionTime(transaction, monitor.endpoint, from)
-      : await nextLabelTime(transaction, judged, from);
-    if (time === undefined) return undefined;
-    const window = tumblingWindowOf(time, length);
-    const horizon = closesByPredictions(state.kind) ? driftHorizon(progress) : labelHorizon(progress);
-    return window.endMicros <= horizon ? window : undefined;
-  }
-
-  /** A window that began before the version's first answer as champion is not its own. */
-  private async firstStart(
-    transaction: Transaction,
-    endpoint: string,
-    version: number,
-    length: number,
-  ): Promise<number | undefined> {
-    const first = await firstAsChampion(transaction, endpoint, version);
-    return first === undefined ? undefined : Math.ceil(first / length) * length;
-  }
-
   private async close(
     transaction: Transaction,
     monitor: WatchedMonitor,
     kind: SignalKind,
     reference: Reference,
-    window: Window,
+    window: FoundWindow,
   ): Promise<ClosedWindow> {
     const closed = await judgeWindow(transaction, monitor, kind, reference, window);
     await saveWindow(transaction, closed);
+    if (window.closedBy !== undefined) await this.cut(transaction, monitor, closed, window.closedBy);
     return closed;
+  }
+
+  /** The end that was found: nothing moves it any more. */
+  private async cut(
+    transaction: Transaction,
+    monitor: WatchedMonitor,
+    closed: ClosedWindow,
+    closedBy: ClosedBy,
+  ): Promise<void> {
+    const { version, startMicros, endMicros, lastPredictionId } = closed;
+    const cut = { monitor: monitor.name, clock: clockOf(closed.kind), version, startMicros, endMicros, closedBy };
+    if (!(await saveCut(transaction, cut))) return;
+    const last = lastPredictionId === undefined ? undefined : await findPredictionRef(transaction, lastPredictionId);
+    publishCut(transaction, monitor, cut, closed.predictions, last?.cause);
   }
 }

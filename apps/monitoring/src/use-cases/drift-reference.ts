@@ -1,5 +1,5 @@
 // What a drift window is compared with where the Monitor's reference moves with time.
-import { parseDuration, type Window } from '@headrace/event-time';
+import type { Window } from '@headrace/event-time';
 import type { Transaction } from '@headrace/messaging';
 import {
   findReference,
@@ -20,6 +20,7 @@ import {
 } from '../domain/live-reference';
 import type { ReferenceDistribution } from '../domain/reference-profile';
 import { distributionOf, sketchesOf } from '../domain/window-sketch';
+import { windowLengthOf } from '../domain/window-rule';
 import type { WatchedMonitor } from '../watched-monitors';
 
 /** Subjects whose sketches are in memory at a time: at most 100 windows of 1,000 values each. */
@@ -49,9 +50,9 @@ export async function findDriftReference(
   // Rows only ever come to a window: with as many as before it is as it was, and so is what was compared with it.
   if (before !== undefined && before !== rows.length)
     await markFollowersStale(transaction, sketched, rules, minimumSample, window);
-  const windowMicros = window.endMicros - window.startMicros;
-  const found = await findReference(transaction, sketched, rules, minimumSample, window);
-  const reference = describedReference(rules, windowMicros, found);
+  const lengthMicros = windowLengthOf(monitor.spec);
+  const found = await findReference(transaction, sketched, rules, { minimumSample, lengthMicros }, window);
+  const reference = describedReference(rules, found);
   if (!isEnough(reference)) return { reference, profile: undefined };
   const starts = found.map((one) => one.startMicros);
   const [prediction, ...features] = await distributions(
@@ -59,7 +60,7 @@ export async function findDriftReference(
     sketched,
     [trained.prediction.name, ...names],
     starts,
-    windowMicros,
+    lengthMicros,
   );
   return { reference, profile: prediction && { prediction, features } };
 }
@@ -69,13 +70,13 @@ async function distributions(
   sketched: SketchedVersion,
   subjects: readonly string[],
   starts: readonly number[],
-  windowMicros: number,
+  lengthMicros: number | undefined,
 ): Promise<ReferenceDistribution[]> {
   const found: ReferenceDistribution[] = [];
   for (let from = 0; from < subjects.length; from += AT_A_TIME) {
     const names = subjects.slice(from, from + AT_A_TIME);
     const sketches = await readSketches(transaction, sketched, names, starts);
-    for (const name of names) found.push(distributionOf(name, sketches.get(name) ?? [], windowMicros));
+    for (const name of names) found.push(distributionOf(name, sketches.get(name) ?? [], lengthMicros));
   }
   return found;
 }
@@ -89,7 +90,7 @@ export async function forgetSketches(
 ): Promise<void> {
   const sketched = { monitor: monitor.name, version };
   const rules = liveRulesOf(monitor.spec);
-  const first = { startMicros: keptFromMicros, endMicros: keptFromMicros + parseDuration(monitor.spec.window) };
-  const needed = rules && (await findReference(transaction, sketched, rules, monitor.spec.minimumSample, first));
+  const of = { minimumSample: monitor.spec.minimumSample, lengthMicros: windowLengthOf(monitor.spec) };
+  const needed = rules && (await findReference(transaction, sketched, rules, of, { startMicros: keptFromMicros }));
   await pruneSketches(transaction, sketched, keptFromMicros, needed?.[0]?.startMicros ?? keptFromMicros);
 }

@@ -1,5 +1,4 @@
 // What one window says, by its kind: reads its rows and holds them against the champion's reference profile.
-import { parseDuration, type Window } from '@headrace/event-time';
 import type { Transaction } from '@headrace/messaging';
 import { RowSample } from '@headrace/statistics';
 import { readDetectors, saveDetectors } from '../database/error-detectors.repository';
@@ -26,8 +25,10 @@ import { performanceEvidence, type LabelledRow } from '../domain/performance-evi
 import type { ReferenceProfile } from '../domain/reference-profile';
 import { closesByPredictions, type SignalKind } from '../domain/retraining-policy';
 import { labelledGroups, SlicedAnswers, type SliceGroup } from '../domain/slices';
+import { windowLengthOf } from '../domain/window-rule';
 import type { WatchedMonitor } from '../watched-monitors';
 import { findDriftReference } from './drift-reference';
+import type { FoundWindow } from './find-window';
 
 const NO_EVIDENCE: JudgedEvidence = { evidence: [], crossed: false };
 
@@ -61,7 +62,7 @@ export async function judgeWindow(
   monitor: WatchedMonitor,
   kind: SignalKind,
   reference: Reference,
-  window: Window,
+  window: FoundWindow,
 ): Promise<ClosedWindow> {
   const found = await findEvidence(transaction, monitor, kind, reference, window);
   const { rows, evidence, crossed, falseAlarms, lastPredictionId } = found;
@@ -84,6 +85,7 @@ export async function judgeWindow(
     revisions: 0,
     slices: found.slices ?? [],
     metrics: found.metrics ?? [],
+    closedBy: window.closedBy,
   };
 }
 
@@ -92,7 +94,7 @@ async function findEvidence(
   monitor: WatchedMonitor,
   kind: SignalKind,
   { version, profile }: Reference,
-  { startMicros, endMicros }: Window,
+  { startMicros, endMicros }: FoundWindow,
 ): Promise<FoundEvidence> {
   const { endpoint, source, spec } = monitor;
   const { decisionThreshold } = spec;
@@ -176,8 +178,8 @@ async function findDrift(
   profile: ReferenceProfile,
   range: PredictionRange,
 ): Promise<Omit<FoundEvidence, 'lastPredictionId'>> {
-  const { drift, window: length, minimumSample, decisionThreshold } = monitor.spec;
-  const cadence = { windowMicros: parseDuration(length), minimumSample };
+  const { drift, minimumSample, decisionThreshold } = monitor.spec;
+  const cadence = { windowMicros: windowLengthOf(monitor.spec), minimumSample };
   // A number has no positive answers.
   const answers = new SlicedAnswers(profile.task === 'binary' ? (monitor.spec.slices ?? []) : [], decisionThreshold);
   const rules = liveRulesOf(monitor.spec);

@@ -11,12 +11,14 @@ import { prune } from '../database/progress.repository';
 import type { Queries } from '../database/sql';
 import { hasStale } from '../database/windows.repository';
 import { driftHorizon, labelHorizon, type Progress } from '../domain/progress';
+import { windowLengthOf } from '../domain/window-rule';
 import type { MonitoringSettings } from '../monitoring.config';
 import { evaluationOverdue, eventTimeHorizon } from '../monitoring-metrics';
 import { RetrainingMetrics, RolloutMetrics, WindowMetrics } from '../observe-decisions';
 import type { WatchedMonitor } from '../watched-monitors';
 import { AnalyseRollout } from './analyse-rollout';
 import { CloseWindow, type Closed } from './close-window';
+import { FindWindow } from './find-window';
 import { forgetSketches } from './drift-reference';
 import type { Reference } from './judge-window';
 import { ReadProgress } from './read-progress';
@@ -39,6 +41,7 @@ export class Watch {
     @Inject(UNIT_OF_WORK) private readonly work: UnitOfWork,
     private readonly readProgress: ReadProgress,
     private readonly profiles: ReferenceProfiles,
+    private readonly findWindow: FindWindow,
     private readonly closeWindow: CloseWindow,
     private readonly reviseWindow: ReviseWindow,
     private readonly requestRetraining: RequestRetraining,
@@ -60,7 +63,7 @@ export class Watch {
     for (const [kind, horizon] of Object.entries(horizons)) {
       if (Number.isFinite(horizon)) eventTimeHorizon.set({ monitor: monitor.name, kind }, horizon / MICROS.s);
     }
-    const mark = markOf(monitor, progress, deployment);
+    const mark = await this.markOf(queries, monitor, version, progress, deployment);
     if (this.seen.get(monitor.name) === mark) return this.askAgain(queries, monitor, progress, version, profileDigest);
     const dueSince = this.dueSince.get(monitor.name) ?? performance.now();
     this.dueSince.set(monitor.name, dueSince);
@@ -177,18 +180,23 @@ export class Watch {
       return work(transaction);
     });
   }
-}
 
-/** Everything that a round depends on, as coarse as its decisions are. */
-function markOf(monitor: WatchedMonitor, progress: Progress, deployment: Deployment): string {
-  const window = parseDuration(monitor.spec.window);
-  const bucket = parseDuration(monitor.rollout.analysis.block);
-  const labels = labelHorizon(progress);
-  return [
-    monitor.version,
-    deployment.cause.eventId,
-    Math.floor(driftHorizon(progress) / window),
-    Math.floor(labels / window),
-    deployment.rollout ? Math.floor(labels / bucket) : 0,
-  ].join('/');
+  /** Everything that a round depends on, as coarse as its decisions are. */
+  private async markOf(
+    queries: Queries,
+    monitor: WatchedMonitor,
+    version: number,
+    progress: Progress,
+    deployment: Deployment,
+  ): Promise<string> {
+    const labels = labelHorizon(progress);
+    const length = windowLengthOf(monitor.spec);
+    const windows =
+      length === undefined
+        ? await this.findWindow.markOf(queries, monitor, version, progress)
+        : `${Math.floor(driftHorizon(progress) / length)}/${Math.floor(labels / length)}`;
+    const bucket = parseDuration(monitor.rollout.analysis.block);
+    const buckets = deployment.rollout ? Math.floor(labels / bucket) : 0;
+    return [monitor.version, deployment.cause.eventId, windows, buckets].join('/');
+  }
 }

@@ -212,6 +212,11 @@ export interface WindowSummary {
   metrics: BusinessMetric[];
   /** Of binary models, between the groups of each slice. */
   fairness: FairnessGap[];
+  /**
+   * Windows by count: "predictions" when it holds as many as the Monitor declares, "age" when its maximum age was over before
+   * that. Empty: as long as declared.
+   */
+  closedBy: string;
 }
 
 /** The requests of one window in one group of a declared slice. */
@@ -266,8 +271,30 @@ export interface BusinessMetric {
 export interface FalseAlarmRun {
   /** Expected number of windows until the rule stands by chance, at least. */
   windows: number;
-  /** The same as event time, at the declared window length. */
+  /** The same as event time, at the declared window length; 0: windows by count. */
   seconds: number;
+  /** The same as predictions, at the declared number of each window; 0: windows of a length. */
+  predictions: number;
+}
+
+/**
+ * Where a window by count ends. Topic monitoring.windows.v1, key = monitor. Caused by the last prediction in it; what comes late
+ * into [start, end) belongs to it and does not move it.
+ */
+export interface WindowCut {
+  monitor: string;
+  model: string;
+  endpoint: string;
+  version: number;
+  /** prediction: as-of times (drift, estimate); label: event times of labels (performance, concept). */
+  clock: string;
+  startMicros: number;
+  /** Exclusive. */
+  endMicros: number;
+  /** In it when it was cut: of the label clock those with a label. */
+  predictions: number;
+  /** predictions or age, as in WindowSummary. */
+  closedBy: string;
 }
 
 /** What performance below the reference comes from, by what monitoring can see. */
@@ -1033,6 +1060,7 @@ function createBaseWindowSummary(): WindowSummary {
     slices: [],
     metrics: [],
     fairness: [],
+    closedBy: "",
   };
 }
 
@@ -1079,6 +1107,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     }
     for (const v of message.fairness) {
       FairnessGap.encode(v!, writer.uint32(114).fork()).join();
+    }
+    if (message.closedBy !== "") {
+      writer.uint32(138).string(message.closedBy);
     }
     return writer;
   },
@@ -1208,6 +1239,14 @@ export const WindowSummary: MessageFns<WindowSummary> = {
             message.fairness.push(FairnessGap.decode(reader, reader.uint32()));
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.closedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1254,6 +1293,11 @@ export const WindowSummary: MessageFns<WindowSummary> = {
       fairness: globalThis.Array.isArray(object?.fairness)
         ? object.fairness.map((e: any) => FairnessGap.fromJSON(e))
         : [],
+      closedBy: isSet(object.closedBy)
+        ? globalThis.String(object.closedBy)
+        : isSet(object.closed_by)
+        ? globalThis.String(object.closed_by)
+        : "",
     };
   },
 
@@ -1301,6 +1345,9 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     if (message.fairness?.length) {
       obj.fairness = message.fairness.map((e) => FairnessGap.toJSON(e));
     }
+    if (message.closedBy !== "") {
+      obj.closedBy = message.closedBy;
+    }
     return obj;
   },
 
@@ -1325,6 +1372,7 @@ export const WindowSummary: MessageFns<WindowSummary> = {
     message.slices = object.slices?.map((e) => SliceGroup.fromPartial(e)) || [];
     message.metrics = object.metrics?.map((e) => BusinessMetric.fromPartial(e)) || [];
     message.fairness = object.fairness?.map((e) => FairnessGap.fromPartial(e)) || [];
+    message.closedBy = object.closedBy ?? "";
     return message;
   },
 };
@@ -1864,7 +1912,7 @@ export const BusinessMetric: MessageFns<BusinessMetric> = {
 };
 
 function createBaseFalseAlarmRun(): FalseAlarmRun {
-  return { windows: 0, seconds: 0 };
+  return { windows: 0, seconds: 0, predictions: 0 };
 }
 
 export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
@@ -1874,6 +1922,9 @@ export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
     }
     if (message.seconds !== 0) {
       writer.uint32(17).double(message.seconds);
+    }
+    if (message.predictions !== 0) {
+      writer.uint32(25).double(message.predictions);
     }
     return writer;
   },
@@ -1907,6 +1958,14 @@ export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
             message.seconds = reader.double();
             continue;
           }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.predictions = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1923,6 +1982,7 @@ export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
     return {
       windows: isSet(object.windows) ? globalThis.Number(object.windows) : 0,
       seconds: isSet(object.seconds) ? globalThis.Number(object.seconds) : 0,
+      predictions: isSet(object.predictions) ? globalThis.Number(object.predictions) : 0,
     };
   },
 
@@ -1934,6 +1994,9 @@ export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
     if (message.seconds !== 0) {
       obj.seconds = floatToJson(message.seconds);
     }
+    if (message.predictions !== 0) {
+      obj.predictions = floatToJson(message.predictions);
+    }
     return obj;
   },
 
@@ -1944,6 +2007,226 @@ export const FalseAlarmRun: MessageFns<FalseAlarmRun> = {
     const message = createBaseFalseAlarmRun();
     message.windows = object.windows ?? 0;
     message.seconds = object.seconds ?? 0;
+    message.predictions = object.predictions ?? 0;
+    return message;
+  },
+};
+
+function createBaseWindowCut(): WindowCut {
+  return {
+    monitor: "",
+    model: "",
+    endpoint: "",
+    version: 0,
+    clock: "",
+    startMicros: 0,
+    endMicros: 0,
+    predictions: 0,
+    closedBy: "",
+  };
+}
+
+export const WindowCut: MessageFns<WindowCut> = {
+  encode(message: WindowCut, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.monitor !== "") {
+      writer.uint32(10).string(message.monitor);
+    }
+    if (message.model !== "") {
+      writer.uint32(18).string(message.model);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(26).string(message.endpoint);
+    }
+    if (message.version !== 0) {
+      writer.uint32(32).int64(message.version);
+    }
+    if (message.clock !== "") {
+      writer.uint32(42).string(message.clock);
+    }
+    if (message.startMicros !== 0) {
+      writer.uint32(48).int64(message.startMicros);
+    }
+    if (message.endMicros !== 0) {
+      writer.uint32(56).int64(message.endMicros);
+    }
+    if (message.predictions !== 0) {
+      writer.uint32(64).int64(message.predictions);
+    }
+    if (message.closedBy !== "") {
+      writer.uint32(74).string(message.closedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WindowCut {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWindowCut();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.monitor = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.clock = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.startMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.endMicros = longToNumber(reader.int64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.predictions = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.closedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WindowCut {
+    return {
+      monitor: isSet(object.monitor) ? globalThis.String(object.monitor) : "",
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      clock: isSet(object.clock) ? globalThis.String(object.clock) : "",
+      startMicros: isSet(object.startMicros)
+        ? globalThis.Number(object.startMicros)
+        : isSet(object.start_micros)
+        ? globalThis.Number(object.start_micros)
+        : 0,
+      endMicros: isSet(object.endMicros)
+        ? globalThis.Number(object.endMicros)
+        : isSet(object.end_micros)
+        ? globalThis.Number(object.end_micros)
+        : 0,
+      predictions: isSet(object.predictions) ? globalThis.Number(object.predictions) : 0,
+      closedBy: isSet(object.closedBy)
+        ? globalThis.String(object.closedBy)
+        : isSet(object.closed_by)
+        ? globalThis.String(object.closed_by)
+        : "",
+    };
+  },
+
+  toJSON(message: WindowCut): unknown {
+    const obj: any = {};
+    if (message.monitor !== "") {
+      obj.monitor = message.monitor;
+    }
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.endpoint !== "") {
+      obj.endpoint = message.endpoint;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.clock !== "") {
+      obj.clock = message.clock;
+    }
+    if (message.startMicros !== 0) {
+      obj.startMicros = Math.round(message.startMicros);
+    }
+    if (message.endMicros !== 0) {
+      obj.endMicros = Math.round(message.endMicros);
+    }
+    if (message.predictions !== 0) {
+      obj.predictions = Math.round(message.predictions);
+    }
+    if (message.closedBy !== "") {
+      obj.closedBy = message.closedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WindowCut>): WindowCut {
+    return WindowCut.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WindowCut>): WindowCut {
+    const message = createBaseWindowCut();
+    message.monitor = object.monitor ?? "";
+    message.model = object.model ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.version = object.version ?? 0;
+    message.clock = object.clock ?? "";
+    message.startMicros = object.startMicros ?? 0;
+    message.endMicros = object.endMicros ?? 0;
+    message.predictions = object.predictions ?? 0;
+    message.closedBy = object.closedBy ?? "";
     return message;
   },
 };

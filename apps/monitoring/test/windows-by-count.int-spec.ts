@@ -21,8 +21,8 @@ const spanOf = ({ startMicros, endMicros }: WindowSummary) => [startMicros, endM
 
 describe('windows by count, on the real log and database', () => {
   const system = new MonitoringSystem();
-  /** In the last day and a half inputs move. */
-  const stream = cases({ seed: 2, days: 5, perDay: PER_DAY, driftFromDay: 4 });
+  /** From the fifth window on inputs move. */
+  const stream = cases({ seed: 2, days: 5, perDay: PER_DAY, driftFromDay: 3.4 });
   /** Of the second window. */
   const late = cases({
     seed: 7,

@@ -1,4 +1,5 @@
 import { events } from '@headrace/contracts';
+import type { Artifact } from '@headrace/contracts/proto/common/v1/common';
 import type { WindowSummary } from '@headrace/contracts/proto/monitoring/v1/monitoring_events';
 import { MICROS } from '@headrace/event-time';
 import { eventually } from '@headrace/testing';
@@ -21,6 +22,7 @@ const spanOf = ({ startMicros, endMicros }: WindowSummary) => [startMicros, endM
 
 describe('windows by count, on the real log and database', () => {
   const system = new MonitoringSystem();
+  let profile: Artifact;
   /** From the fifth window on inputs move. */
   const stream = cases({ seed: 2, days: 5, perDay: PER_DAY, driftFromDay: 3.4 });
   /** Of the second window. */
@@ -59,7 +61,8 @@ describe('windows by count, on the real log and database', () => {
     await system.start();
     await system.define(monitor);
     const reference = cases({ seed: 1, days: 10, perDay: PER_DAY, prefix: 'r' });
-    await system.deploy({ champion: 1, profile: await system.putProfile(wholeProfileJson(reference)) });
+    profile = await system.putProfile(wholeProfileJson(reference));
+    await system.deploy({ champion: 1, profile });
   }, 90_000);
 
   afterAll(() => system.stop(), 30_000);
@@ -167,4 +170,21 @@ describe('windows by count, on the real log and database', () => {
       expect(overdue).toEqual([expect.stringMatching(/ 0$/)]);
     }, PATIENT);
   }, 120_000);
+
+  it('go on where they ended when their version is champion again', async () => {
+    const before = await windowsOf('drift');
+    const serveBy = async (version: number, day: number): Promise<void> => {
+      const fromMicros = DAY_ONE + day * MICROS.d;
+      const requests = cases({ seed: day, days: 1, perDay: N + 50, prefix: `day-${day}`, fromMicros });
+      await system.deploy({ champion: version, profile });
+      await system.predictions(requests, () => ({ version }));
+    };
+    await serveBy(2, 8);
+    await eventually(async () => expect((await windowsOf('drift')).at(-1)).toMatchObject({ version: 2 }), PATIENT);
+    await serveBy(1, 10);
+    await eventually(async () => {
+      const [last] = (await windowsOf('drift')).slice(before.length).filter(({ version }) => version === 1);
+      expect(last?.startMicros).toBe(before.at(-1)?.endMicros);
+    }, PATIENT);
+  }, 200_000);
 });

@@ -190,6 +190,20 @@ export async function readJudged(
   return rows.reverse().map(windowOf);
 }
 
+/** Undefined: the version has no closed window of this kind. */
+export async function lastEndOf(
+  queries: Queries,
+  monitor: string,
+  kind: SignalKind,
+  version: number,
+): Promise<number | undefined> {
+  const [row] = await queries.query<{ end: number | null }>(
+    'SELECT max(end_time)::float8 AS "end" FROM windows WHERE monitor = $1 AND kind = $2 AND version = $3',
+    [monitor, kind, version],
+  );
+  return row?.end ?? undefined;
+}
+
 /** The last windows of a monitor, of every kind and version, oldest first. */
 export async function readLastWindows(queries: Queries, monitor: string, limit: number): Promise<ClosedWindow[]> {
   const rows = await queries.query<Row>(

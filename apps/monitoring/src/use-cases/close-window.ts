@@ -4,7 +4,7 @@ import type { Deployment } from '../database/deployments.repository';
 import { readStates, saveState, type MonitorState } from '../database/monitor-states.repository';
 import { findPredictionRef } from '../database/predictions.repository';
 import { saveCut } from '../database/window-cuts.repository';
-import { saveWindow, type ClosedWindow } from '../database/windows.repository';
+import { lastEndOf, saveWindow, type ClosedWindow } from '../database/windows.repository';
 import type { Progress } from '../domain/progress';
 import { SIGNAL_KINDS, type SignalKind } from '../domain/retraining-policy';
 import { clockOf, type ClosedBy } from '../domain/window-rule';
@@ -78,12 +78,14 @@ export class CloseWindow {
     if (before?.signal) {
       publishResolved(transaction, monitor, kind, `version ${version} is champion now`, deployment.cause);
     }
+    // It was champion before: its windows of then are closed, and it goes on behind them.
+    const lastEndMicros = await lastEndOf(transaction, monitor.name, kind, version);
     await saveState(transaction, {
       monitor: monitor.name,
       kind,
       version,
-      nextStartMicros: undefined,
-      lastEndMicros: undefined,
+      nextStartMicros: lastEndMicros,
+      lastEndMicros,
       signal: undefined,
     });
   }

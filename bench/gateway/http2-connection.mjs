@@ -11,6 +11,7 @@ const WINDOW = 2 ** 30;
 const INITIAL_WINDOW = 65_535;
 const LARGEST_FRAME = 16_384;
 const FRAME_HEAD = 9;
+const CANCEL = 8;
 
 function frame(type, flags, stream, payload = Buffer.alloc(0)) {
   const head = Buffer.alloc(9);
@@ -93,8 +94,13 @@ export class Connection {
     process.exit(1);
   }
 
+  /** The headers at once, as every client of gRPC does: flow control is for messages. */
   send() {
-    this.unsentCalls.push({ frames: this.nextFrames(), sent: 0, stream: 0, from: performance.now() });
+    const stream = this.nextStream;
+    this.nextStream += 2;
+    this.started.set(stream, performance.now());
+    this.pending.push(ofStream(this.headers, stream));
+    this.unsentCalls.push({ frames: this.nextFrames(), sent: 0, stream });
     this.sendWithinWindow();
   }
 
@@ -102,20 +108,25 @@ export class Connection {
   sendWithinWindow() {
     while (this.unsentCalls.length > 0) {
       const call = this.unsentCalls[0];
+      // Nobody waits for it any more.
+      if (!this.started.has(call.stream)) {
+        this.unsentCalls.shift();
+        continue;
+      }
       const body = call.frames[call.sent];
       const size = body.length - FRAME_HEAD;
       if (size > this.connectionWindow) return;
       this.connectionWindow -= size;
-      if (call.sent === 0) {
-        call.stream = this.nextStream;
-        this.nextStream += 2;
-        this.started.set(call.stream, call.from);
-        this.pending.push(ofStream(this.headers, call.stream));
-      }
       this.pending.push(ofStream(body, call.stream));
       call.sent += 1;
       if (call.sent === call.frames.length) this.unsentCalls.shift();
     }
+  }
+
+  /** Waits no longer for the answer. */
+  cancel(stream) {
+    this.started.delete(stream);
+    this.pending.push(frame(FRAME.reset, 0, stream, uint32(CANCEL)));
   }
 
   /** Of the frame with a message: it is the last of its stream. */

@@ -64,20 +64,14 @@ class Tally {
 
 /** Does not send the next one when one has ended. */
 class Paced extends Connection {
-  /** Waits no longer for what is past its deadline; what still waits for room in the server's window is never sent. */
+  /** Takes back what is past its deadline, as clients of gRPC do. */
   giveUpLate() {
     const before = performance.now() - options.timeoutMs;
     let late = 0;
-    // What is begun goes on: its frames follow one another.
-    const begun = this.unsentCalls[0]?.sent > 0 ? 1 : 0;
-    while (this.unsentCalls.length > begun && this.unsentCalls[begun].from < before) {
-      this.unsentCalls.splice(begun, 1);
-      late += 1;
-    }
     for (const [stream, from] of this.started) {
       // In the order in which they were sent.
       if (from >= before) break;
-      this.started.delete(stream);
+      this.cancel(stream);
       late += 1;
     }
     this.statistics.giveUp(late);

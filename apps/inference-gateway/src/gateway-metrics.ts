@@ -230,6 +230,12 @@ export class GatewayMetrics {
     };
   }
 
+  /** Refused by its headers: the endpoint is not known yet. */
+  callerThrottled(protocol: Protocol): void {
+    this.meter(protocol, 'unknown', '').observe(status.RESOURCE_EXHAUSTED, 0);
+    this.turnedAwayCounter.inc({ model: 'unknown', version: '', reason: 'caller_throttled' });
+  }
+
   modelProcessDied(place: string, code: string): void {
     this.processDeaths.inc({ place, code });
   }

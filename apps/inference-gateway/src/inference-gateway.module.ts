@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { nowMicros } from '@headrace/event-time';
 import { BULK_PUBLISHER, LOG_READER, MessagingModule, type BulkPublisher, type LogReader } from '@headrace/messaging';
 import { GrpcModule, LOGGER, Readiness, SETTINGS, type BaseSettings, type Logger } from '@headrace/service-kit';
@@ -14,6 +15,7 @@ import { PersonalData } from './domain/prediction-log';
 import { DeploymentsListener } from './events-in/deployments.listener';
 import { GatewayMetrics, type Protocol } from './gateway-metrics';
 import { GatewayObserver } from './gateway-observer';
+import { CallerThrottle } from './grpc-in/caller-throttle';
 import { openInferenceService } from './grpc-in/open-inference.service';
 import { predictService } from './grpc-in/predict.service';
 import { FeatureFetcher } from './grpc-out/feature-fetcher';
@@ -164,20 +166,42 @@ const eventsIn: Provider[] = [
 
 const grpcIn: Provider[] = [
   {
+    provide: CallerThrottle,
+    inject: [GatewayMetrics],
+    useFactory: (metrics: GatewayMetrics) => {
+      let before = performance.eventLoopUtilization();
+      return new CallerThrottle({
+        utilization: () => {
+          const now = performance.eventLoopUtilization();
+          const { utilization } = performance.eventLoopUtilization(now, before);
+          before = now;
+          return utilization;
+        },
+        onRefused: (protocol) => metrics.callerThrottled(protocol),
+      });
+    },
+  },
+  {
     provide: OPEN_INFERENCE_GRPC,
-    inject: [InferTensors, DescribeModels, TENSOR_OBSERVERS, SETTINGS],
+    inject: [InferTensors, DescribeModels, TENSOR_OBSERVERS, SETTINGS, CallerThrottle],
     useFactory: (
       inferTensors: InferTensors,
       describe: DescribeModels,
       observers: TensorObservers,
       settings: GatewaySettings,
-    ) => openInferenceService({ inferTensors, describe, observers, access: settings.GATEWAY_ACCESS }),
+      throttle: CallerThrottle,
+    ) => openInferenceService({ inferTensors, describe, observers, access: settings.GATEWAY_ACCESS, throttle }),
   },
   {
     provide: PREDICT_GRPC,
-    inject: [AnswerPrediction, ServingTable, GatewayMetrics, SETTINGS],
-    useFactory: (answer: AnswerPrediction, table: ServingTable, metrics: GatewayMetrics, settings: GatewaySettings) =>
-      predictService(answer, table, metrics, settings.GATEWAY_ACCESS),
+    inject: [AnswerPrediction, ServingTable, GatewayMetrics, SETTINGS, CallerThrottle],
+    useFactory: (
+      answer: AnswerPrediction,
+      table: ServingTable,
+      metrics: GatewayMetrics,
+      settings: GatewaySettings,
+      throttle: CallerThrottle,
+    ) => predictService(answer, table, metrics, settings.GATEWAY_ACCESS, throttle),
   },
 ];
 

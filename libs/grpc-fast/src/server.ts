@@ -6,6 +6,7 @@ import { ByteBudget } from './budget';
 import { newCall, type Handler, type Method } from './calls';
 import { Connection } from './connection';
 import { Deadlines } from './deadlines';
+import type { CallFault } from './message-reader';
 import { defaultLimits, type ServerLimits } from './protocol';
 import type { RequestHead } from './request-head';
 import { Stream } from './stream';
@@ -16,6 +17,8 @@ export interface FastGrpcOptions {
   readonly tls?: TlsOptions;
   /** How often the times of connections are looked at: limits in milliseconds are kept that exactly. */
   readonly sweepMs?: number;
+  /** Asked when the headers of a call have come; what it gives is the call's status, and its message is not looked at. */
+  readonly admit?: (path: string, peer: string) => CallFault | undefined;
   /** A handler threw, or the server itself has a fault. */
   readonly onError?: (error: unknown) => void;
   /** A connection was ended because its client broke the protocol or a bound: the error code of HTTP/2 and why. */
@@ -123,6 +126,11 @@ export class FastGrpcServer {
     else if (Number.isNaN(head.timeoutMs))
       stream.fail({ code: status.INTERNAL, details: 'Invalid grpc-timeout value' });
     else {
+      const refusal = this.options.admit?.(head.path, connection.peer);
+      if (refusal) {
+        stream.fail(refusal);
+        return stream;
+      }
       stream.listener = newCall(stream, method);
       if (head.timeoutMs !== undefined) {
         stream.deadline = Date.now() + head.timeoutMs;

@@ -1,4 +1,5 @@
 export { authorise, roles, TokenTable, type Access, type Caller, type Role } from './access';
+export type { Admission, Refusal } from './admission';
 export { authorization, createClient, isUnavailable, unary, type ClientSettings } from './client';
 export { startGrpcServer, type GrpcLog } from './server';
 export { grpcService, type CallContext, type GrpcService, type UnaryMethods } from './service';

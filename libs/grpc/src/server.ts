@@ -1,5 +1,6 @@
 import { type sendUnaryData, type ServerUnaryCall, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { authorise, type Caller, type TokenTable } from './access';
+import type { Admission, Admissions } from './admission';
 import { healthService } from './health';
 import { reflectionServices } from './reflection';
 import type { CallContext, GrpcService } from './service';
@@ -28,7 +29,7 @@ export async function startGrpcServer(options: {
 }): Promise<BoundServer> {
   return bindServer(
     options.server ?? 'standard',
-    options,
+    { ...options, admissions: admissionsOf(options.services) },
     withStandardServices(options.services, options.isReady).map((service) => ({
       definition: service.definition,
       implementation: traced(service.definition, {
@@ -37,6 +38,18 @@ export async function startGrpcServer(options: {
       }),
     })),
   );
+}
+
+function admissionsOf(services: readonly GrpcService[]): Admissions {
+  const admissions = new Map<string, Admission>();
+  for (const { definition, admission = {} } of services) {
+    for (const [method, one] of Object.entries(admission)) {
+      const path = definition[method]?.path;
+      if (path === undefined) throw new Error(`an admission of "${method}", which the service does not have`);
+      admissions.set(path, one);
+    }
+  }
+  return admissions;
 }
 
 function withStandardServices(
@@ -118,6 +131,10 @@ class UnaryContext implements CallContext {
 
   traceparent(): string | undefined {
     return traceparentOf(this.call);
+  }
+
+  peer(): string {
+    return this.call.getPeer();
   }
 
   onCancelled(listener: () => void): void {

@@ -1,6 +1,7 @@
 // What a service on a gRPC server is: its definition, its methods, and who may call them.
 import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Access, Caller } from './access';
+import type { Admission } from './admission';
 
 /** What a method knows about its call besides the request. */
 export interface CallContext {
@@ -9,6 +10,8 @@ export interface CallContext {
   remainingMs(): number;
   /** W3C trace context to continue: the span of this call, or the caller's while no spans are exported; undefined without. */
   traceparent(): string | undefined;
+  /** Address of the connection that the call came by. */
+  peer(): string;
   /** Called when the caller cancels or its deadline falls. */
   onCancelled(listener: () => void): void;
 }
@@ -32,6 +35,8 @@ export interface GrpcService<M extends string = string> {
   readonly raw?: UntypedServiceImplementation;
   /** Who may call the raw ones; undefined: anybody. */
   readonly rawAccess?: Access;
+  /** Of methods that may be refused before their message is read. */
+  readonly admission?: Readonly<Record<string, Admission>>;
 }
 
 /** Pairs a definition with its implementation; the types see that every method has one and an access rule. */

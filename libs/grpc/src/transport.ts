@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { TlsOptions } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { FastGrpcServer } from '@headrace/grpc-fast';
+import { admitting, type Admissions } from './admission';
 import type { GrpcLog } from './server';
 
 /** `standard`: @grpc/grpc-js. `fast`: @headrace/grpc-fast, for a fraction of the CPU; compressed messages are refused. */
@@ -38,6 +39,7 @@ export function bindServer(
     readonly port: number;
     readonly log: GrpcLog;
     readonly tls?: ServerTls | undefined;
+    readonly admissions: Admissions;
   },
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
@@ -45,12 +47,13 @@ export function bindServer(
 }
 
 async function bindFast(
-  { host, port, log, tls }: Parameters<typeof bindServer>[1],
+  { host, port, log, tls, admissions }: Parameters<typeof bindServer>[1],
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
   const server = new FastGrpcServer({
     limits: { maxMessageBytes: MAX_MESSAGE_BYTES },
     ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+    admit: (path, peer) => admissions.get(path)?.refusal(() => peer),
     onError: (error) => log.error({ err: error }, 'gRPC handler failed'),
     onFault: atMostOften(FAULT_LOG_MS, (fault, unsaid) =>
       log.warn?.({ ...fault, unsaid }, 'a gRPC connection was ended: its client broke the protocol or a bound'),
@@ -83,10 +86,13 @@ function atMostOften<T>(everyMs: number, tell: (event: T, unsaid: number) => voi
 }
 
 async function bindStandard(
-  { host, port, tls }: Parameters<typeof bindServer>[1],
+  { host, port, tls, admissions }: Parameters<typeof bindServer>[1],
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
-  const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    ...(admissions.size === 0 ? {} : { interceptors: [admitting(admissions)] }),
+  });
   for (const { definition, implementation } of mounted) server.addService(definition, implementation);
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, credentialsOf(tls), (error, chosen) =>

@@ -12,6 +12,7 @@ import { grpcService, statusOf, type Access, type GrpcService } from '@headrace/
 import { parameterOf, readMessage, type TensorRequest } from '../open-inference/tensor-request';
 import type { DescribeModels } from '../use-cases/describe-models';
 import type { InferTensors, TensorAnswer, TensorCall, TensorObserver } from '../use-cases/infer-tensors';
+import type { CallerThrottle } from './caller-throttle';
 import { streamInfer } from './model-stream';
 import { responseTo } from './response';
 
@@ -21,11 +22,18 @@ export interface OpenInferenceOptions {
   readonly observers: { readonly unary: TensorObserver; readonly stream: TensorObserver };
   /** Who may ask models and read about them. */
   readonly access: Access;
+  readonly throttle: CallerThrottle;
 }
 
-export function openInferenceService({ inferTensors, describe, observers, access }: OpenInferenceOptions): GrpcService {
+export function openInferenceService({
+  inferTensors,
+  describe,
+  observers,
+  access,
+  throttle,
+}: OpenInferenceOptions): GrpcService {
   const modelInfer: handleUnaryCall<ModelInferRequest, ModelInferResponse> = (call, respond) =>
-    inferTensors.infer(new UnaryCall(call, respond), observers.unary);
+    inferTensors.infer(new UnaryCall(call, respond, throttle), observers.unary);
   return {
     ...grpcService<GRPCInferenceServiceServer>(
       GRPCInferenceServiceService,
@@ -63,6 +71,7 @@ export function openInferenceService({ inferTensors, describe, observers, access
     ),
     raw: { modelInfer, modelStreamInfer: streamInfer(inferTensors, observers.stream) },
     rawAccess: access,
+    admission: { modelInfer: throttle.admission('open_inference') },
   };
 }
 
@@ -76,6 +85,7 @@ class UnaryCall implements TensorCall {
   constructor(
     readonly caller: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
     private readonly respond: sendUnaryData<ModelInferResponse>,
+    private readonly throttle: CallerThrottle,
   ) {
     this.message = caller.request;
     this.model = this.message.modelName;
@@ -97,6 +107,7 @@ class UnaryCall implements TensorCall {
   }
 
   fail(error: unknown): void {
+    this.throttle.failed(error, () => this.caller.getPeer());
     this.respond(statusOf(error));
   }
 }

@@ -7,14 +7,16 @@ import { exemplarOf } from '@headrace/tracing';
 import type { GatewayMetrics } from '../gateway-metrics';
 import type { ServingTable } from '../serving/serving-table';
 import type { AnswerPrediction } from '../use-cases/answer-prediction';
+import type { CallerThrottle } from './caller-throttle';
 
 export function predictService(
   answerPrediction: AnswerPrediction,
   table: ServingTable,
   metrics: GatewayMetrics,
   access: Access,
+  throttle: CallerThrottle,
 ): GrpcService {
-  return grpcService<InferenceServer>(
+  const service = grpcService<InferenceServer>(
     InferenceService,
     {
       async predict(request, context) {
@@ -33,10 +35,12 @@ export function predictService(
           return response;
         } catch (error) {
           observe(statusOf(error).code, '');
+          throttle.failed(error, () => context.peer());
           throw error;
         }
       },
     },
     { predict: access },
   );
+  return { ...service, admission: { predict: throttle.admission('predict') } };
 }

@@ -15,6 +15,8 @@ const MEASURE_MS = Number(options.seconds) * 1_000;
 const TIMEOUT_MS = 200;
 const ROWS = 1_024;
 const ENDPOINT = 'late-arrival';
+/** What it can do at its best is the best of these. */
+const IN_FLIGHT = [4, 8];
 
 const rows = Float32Array.from({ length: FEATURES * ROWS }, (_, index) => (index % FEATURES) * 7.5);
 const request = inference.ModelInferRequest.encode(
@@ -37,7 +39,9 @@ const ms = (micros) => (micros / 1_000).toFixed(1);
 
 /** @returns {Promise<boolean>} whether every bound was kept */
 async function overload(kind, gateway) {
-  const peak = await measure(gateway, 'http2-load.mjs', { ...call, inFlight: 4 });
+  const peaks = [];
+  for (const inFlight of IN_FLIGHT) peaks.push(await measure(gateway, 'http2-load.mjs', { ...call, inFlight }));
+  const peak = peaks.reduce((best, one) => (one.perSecond > best.perSecond ? one : best));
   const quiet = await memory(gateway.pid);
   const over = await paced(gateway, TIMES * peak.perSecond);
   const under = await memory(gateway.pid);

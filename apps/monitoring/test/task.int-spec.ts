@@ -9,6 +9,7 @@ const operator: CallContext = {
   caller: { subject: 'operator', roles: ['operator'] },
   remainingMs: () => Infinity,
   traceparent: () => undefined,
+  peer: () => '127.0.0.1:1',
   onCancelled: () => undefined,
 };
 const testOf = (statistic: string): object => ({ performance: { tests: [{ statistic, worseBy: 0.1 }] } });

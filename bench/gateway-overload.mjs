@@ -51,7 +51,7 @@ async function overload(kind, gateway) {
     `${kind}: at its best ${peak.perSecond} calls/s (p99 ${ms(peak.p99Micros)} ms, ${ROWS} rows each)\n` +
       `  ${over.perSecond} calls/s with ${TIMEOUT_MS} ms each: ${over.goodPerSecond} in time (${(share * 100).toFixed(0)} % of its best), ` +
       `accepted p50 ${ms(over.p50Micros)} p99 ${ms(over.p99Micros)} ms, ${over.late} late, ${over.refused} refused, ` +
-      `${over.notSent} not sent because 5,000 were open\n` +
+      `${over.notSent} not sent because 5,000 were open, ${over.lost} connections ended by the server\n` +
       `  memory at most ${under.most} MiB (${quiet.most} before)\n` +
       `  half a second later, at half of its best: ${((100 * after.good) / after.requests).toFixed(1)} % in time, p99 ${ms(after.p99Micros)} ms`,
   );

@@ -3,6 +3,7 @@
 import { connect } from 'node:net';
 
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 };
+const SETTING = { maxConcurrentStreams: 3, initialWindowSize: 4 };
 const END_STREAM = 1;
 const END_HEADERS = 4;
 const ACK = 1;
@@ -72,6 +73,9 @@ export class Connection {
     this.statistics = statistics;
     this.nextStream = 1;
     this.started = new Map();
+    /** Calls that the server allows at once; those beyond it wait here, in order. */
+    this.mostStreams = Infinity;
+    this.waitingCalls = [];
     this.answered = new Set();
     this.rest = Buffer.alloc(0);
     this.received = 0;
@@ -94,14 +98,25 @@ export class Connection {
     process.exit(1);
   }
 
-  /** The headers at once, as every client of gRPC does: flow control is for messages. */
   send() {
+    const from = performance.now();
+    if (this.started.size < this.mostStreams) this.open(from);
+    else this.waitingCalls.push(from);
+  }
+
+  /** The headers at once, as every client of gRPC does: flow control is for messages. */
+  open(from) {
     const stream = this.nextStream;
     this.nextStream += 2;
-    this.started.set(stream, performance.now());
+    this.started.set(stream, from);
     this.pending.push(ofStream(this.headers, stream));
     this.unsentCalls.push({ frames: this.nextFrames(), sent: 0, stream });
     this.sendWithinWindow();
+  }
+
+  /** A call is over: the next may begin. */
+  openWaiting() {
+    while (this.waitingCalls.length > 0 && this.started.size < this.mostStreams) this.open(this.waitingCalls.shift());
   }
 
   /** Frame by frame, as the server allows: it may return less than a whole message takes before it wants to see more. */
@@ -127,6 +142,7 @@ export class Connection {
   cancel(stream) {
     this.started.delete(stream);
     this.pending.push(frame(FRAME.reset, 0, stream, uint32(CANCEL)));
+    this.openWaiting();
   }
 
   /** Of the frame with a message: it is the last of its stream. */
@@ -171,6 +187,10 @@ export class Connection {
       this.connectionWindow += bytes.readUInt32BE(at);
       this.sendWithinWindow();
     } else if (type === FRAME.settings && (flags & ACK) === 0) {
+      for (let entry = at; entry < at + length; entry += 6) {
+        if (bytes.readUInt16BE(entry) === SETTING.maxConcurrentStreams)
+          this.mostStreams = bytes.readUInt32BE(entry + 2);
+      }
       this.pending.push(frame(FRAME.settings, ACK, 0));
     } else if (type === FRAME.ping && (flags & ACK) === 0) {
       this.pending.push(frame(FRAME.ping, ACK, 0, Buffer.from(bytes.subarray(at, at + length))));
@@ -188,6 +208,7 @@ export class Connection {
     }
     this.started.delete(stream);
     this.ended(this.answered.delete(stream), performance.now() - from);
+    this.openWaiting();
   }
 
   ended(ok, milliseconds) {
@@ -240,7 +261,7 @@ export class Stream extends Connection {
     }
     if (type === FRAME.settings && (flags & ACK) === 0) {
       for (let entry = at; entry < at + length; entry += 6) {
-        if (bytes.readUInt16BE(entry) !== 4) continue;
+        if (bytes.readUInt16BE(entry) !== SETTING.initialWindowSize) continue;
         this.streamWindow += bytes.readUInt32BE(entry + 2) - this.initialWindow;
         this.initialWindow = bytes.readUInt32BE(entry + 2);
       }

@@ -3,9 +3,9 @@
 //   node open-load.mjs '{"port":1,"path":"/pkg.Service/Method","bodies":["<base64>"],"perSecond":5000,"timeoutMs":100,
 //                        "connections":4,"mostOpen":20000,"warmUpMs":1000,"measureMs":4000}'
 //
-// Prints "warm", then {requests, good, late, refused, notSent, perSecond, goodPerSecond, p50Micros, p99Micros}: good = answered
-// within the deadline, late = answered after it or not at all; the quantiles are of all that were answered. `mostOpen`: calls that may be unanswered; what is due
-// beyond them is not sent and counted.
+// Prints "warm", then {requests, good, late, refused, notSent, lost, perSecond, goodPerSecond, p50Micros, p99Micros}: good =
+// answered within the deadline, late = answered after it or not at all, lost = connections that the server ended; the quantiles
+// are of all that were answered. `mostOpen`: calls that may be unanswered; what is due beyond them is not sent and counted.
 import { Connection, messageOf } from './http2-connection.mjs';
 
 const TICK_MS = 1;
@@ -24,6 +24,7 @@ class Tally {
       late: 0,
       refused: 0,
       notSent: 0,
+      lost: 0,
       latencies: [],
       from: performance.now(),
     });
@@ -46,7 +47,7 @@ class Tally {
     const seconds = (performance.now() - this.from) / 1000;
     const sorted = Float64Array.from(this.latencies).sort();
     const quantile = (q) => Math.round((sorted[Math.floor(q * (sorted.length - 1))] ?? NaN) * 1000);
-    const { requests, good, late, refused, notSent } = this;
+    const { requests, good, late, refused, notSent, lost } = this;
     return {
       requests,
       failed: 0,
@@ -54,6 +55,7 @@ class Tally {
       late,
       refused,
       notSent,
+      lost,
       perSecond: Math.round(requests / seconds),
       goodPerSecond: Math.round(good / seconds),
       p50Micros: quantile(0.5),
@@ -68,6 +70,10 @@ class Paced extends Connection {
   giveUpLate() {
     const before = performance.now() - options.timeoutMs;
     let late = 0;
+    while (this.waitingCalls[0] < before) {
+      this.waitingCalls.shift();
+      late += 1;
+    }
     for (const [stream, from] of this.started) {
       // In the order in which they were sent.
       if (from >= before) break;
@@ -79,6 +85,18 @@ class Paced extends Connection {
 
   ended(ok, milliseconds) {
     this.statistics.finish(ok, milliseconds);
+  }
+
+  /** As clients do: what was open is lost, a new connection takes its place. */
+  fail() {
+    const place = connections.indexOf(this);
+    if (place < 0) return;
+    this.statistics.giveUp(this.started.size + this.waitingCalls.length);
+    this.statistics.lost += 1;
+    this.started.clear();
+    this.waitingCalls.length = 0;
+    this.socket.destroy();
+    connections[place] = new Paced(options, messages, tally);
   }
 }
 

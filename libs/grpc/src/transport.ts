@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { TlsOptions } from 'node:tls';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { FastGrpcServer } from '@headrace/grpc-fast';
+import { defaultLimits, FastGrpcServer } from '@headrace/grpc-fast';
 import { admitting, type Admissions } from './admission';
 import type { GrpcLog } from './server';
 
@@ -91,6 +91,8 @@ async function bindStandard(
 ): Promise<BoundServer> {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    // As on the fast server; calls beyond it wait in the client. Without a bound one connection could hold any number.
+    'grpc.max_concurrent_streams': defaultLimits.maxConcurrentStreams,
     ...(admissions.size === 0 ? {} : { interceptors: [admitting(admissions)] }),
   });
   for (const { definition, implementation } of mounted) server.addService(definition, implementation);

@@ -174,12 +174,28 @@ const flow = () => [
     description:
       'How long the oldest window waits for its judgement although all of it is known. Promised: not above 5 minutes for 99 % of the time. Runbook: slo-windows-in-time.',
     unit: Seconds,
-    width: 24,
+    width: 16,
     min: 0,
     queries: [
       {
         expr: `max by (monitor) (headrace_monitoring_evaluation_overdue_seconds{${MONITOR}})`,
         legend: '{{monitor}}',
+      },
+    ],
+  }),
+  timeSeries({
+    title: 'Predictions between false alarms',
+    description:
+      'Of windows by count: predictions between false alarms that the declared tests and rule let expect, at least. 0: no such windows, or not known. Runbook: drift.',
+    unit: Short,
+    decimals: 0,
+    width: 8,
+    min: 0,
+    steps: true,
+    queries: [
+      {
+        expr: `max by (monitor, signal) (headrace_monitoring_false_alarm_run_predictions{${MONITOR}}) or vector(0)`,
+        legend: '{{signal}} {{monitor}}',
       },
     ],
   }),

@@ -12,6 +12,7 @@ const WINDOW = 2 ** 30;
 const INITIAL_WINDOW = 65_535;
 const LARGEST_FRAME = 16_384;
 const FRAME_HEAD = 9;
+const FLAGS_AT = 4;
 const CANCEL = 8;
 
 function frame(type, flags, stream, payload = Buffer.alloc(0)) {
@@ -49,8 +50,6 @@ function headersOf(path, timeoutMs) {
 }
 
 export function messageOf(body) {
-  // What a server allows for one call before it says more.
-  if (body.length + 5 > INITIAL_WINDOW) throw new Error(`a message of ${body.length} bytes: expected less than 64 kB`);
   return Buffer.concat([Buffer.from([0]), uint32(body.length), body]);
 }
 
@@ -80,9 +79,10 @@ export class Connection {
     this.rest = Buffer.alloc(0);
     this.received = 0;
     this.pending = [];
-    /** Bytes of messages that the server allows, all calls together; a message here is no larger than the window of a call. */
+    /** Bytes of messages that the server allows, all calls together, and each at first. */
     this.connectionWindow = INITIAL_WINDOW;
-    /** In order; of the first one some frames may be on their way. */
+    this.initialWindow = INITIAL_WINDOW;
+    /** Calls with frames (or parts of one) that are not sent. */
     this.unsentCalls = [];
     this.socket = connect(port, '127.0.0.1').setNoDelay(true);
     this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -110,7 +110,7 @@ export class Connection {
     this.nextStream += 2;
     this.started.set(stream, from);
     this.pending.push(ofStream(this.headers, stream));
-    this.unsentCalls.push({ frames: this.nextFrames(), sent: 0, stream });
+    this.unsentCalls.push({ frames: this.nextFrames(), sent: 0, of: 0, window: this.initialWindow, stream });
     this.sendWithinWindow();
   }
 
@@ -119,23 +119,49 @@ export class Connection {
     while (this.waitingCalls.length > 0 && this.started.size < this.mostStreams) this.open(this.waitingCalls.shift());
   }
 
-  /** Frame by frame, as the server allows: it may return less than a whole message takes before it wants to see more. */
+  /** As far as the windows of the connection and of each call allow. */
   sendWithinWindow() {
-    while (this.unsentCalls.length > 0) {
-      const call = this.unsentCalls[0];
-      // Nobody waits for it any more.
-      if (!this.started.has(call.stream)) {
-        this.unsentCalls.shift();
-        continue;
-      }
-      const body = call.frames[call.sent];
-      const size = body.length - FRAME_HEAD;
-      if (size > this.connectionWindow) return;
-      this.connectionWindow -= size;
-      this.pending.push(ofStream(body, call.stream));
-      call.sent += 1;
-      if (call.sent === call.frames.length) this.unsentCalls.shift();
+    let left = 0;
+    for (const call of this.unsentCalls) {
+      // Nobody waits any more for those that are over.
+      if (this.started.has(call.stream) && !this.sendSome(call)) this.unsentCalls[left++] = call;
     }
+    this.unsentCalls.length = left;
+  }
+
+  /** Returns whether all of it was sent. */
+  sendSome(call) {
+    while (call.sent < call.frames.length) {
+      const body = call.frames[call.sent];
+      const size = body.length - FRAME_HEAD - call.of;
+      const count = Math.min(size, call.window, this.connectionWindow);
+      if (count <= 0) return false;
+      if (count === body.length - FRAME_HEAD) {
+        this.pending.push(ofStream(body, call.stream));
+      } else {
+        const from = FRAME_HEAD + call.of;
+        const flags = count === size ? body[FLAGS_AT] : 0;
+        this.pending.push(frame(FRAME.data, flags, call.stream, body.subarray(from, from + count)));
+      }
+      call.window -= count;
+      this.connectionWindow -= count;
+      call.of = count === size ? 0 : call.of + count;
+      if (count === size) call.sent += 1;
+    }
+    return true;
+  }
+
+  /** Of a stream that still has something to send, or of the connection (0). */
+  enlarge(stream, bytes) {
+    if (stream === 0) this.connectionWindow += bytes;
+    else for (const call of this.unsentCalls) if (call.stream === stream) call.window += bytes;
+    this.sendWithinWindow();
+  }
+
+  setInitialWindow(bytes) {
+    for (const call of this.unsentCalls) call.window += bytes - this.initialWindow;
+    this.initialWindow = bytes;
+    this.sendWithinWindow();
   }
 
   /** Waits no longer for the answer. */
@@ -183,9 +209,8 @@ export class Connection {
         this.pending.push(frame(FRAME.windowUpdate, 0, 0, uint32(this.received)));
         this.received = 0;
       }
-    } else if (type === FRAME.windowUpdate && stream === 0) {
-      this.connectionWindow += bytes.readUInt32BE(at);
-      this.sendWithinWindow();
+    } else if (type === FRAME.windowUpdate) {
+      this.enlarge(stream, bytes.readUInt32BE(at));
     } else if (type === FRAME.settings && (flags & ACK) === 0) {
       for (let entry = at; entry < at + length; entry += 6) {
         if (bytes.readUInt16BE(entry) === SETTING.maxConcurrentStreams)
@@ -225,7 +250,6 @@ export class Stream extends Connection {
     this.sent = [];
     this.unsent = 0;
     this.streamWindow = INITIAL_WINDOW;
-    this.initialWindow = INITIAL_WINDOW;
     this.unread = Buffer.alloc(0);
   }
 
@@ -235,6 +259,18 @@ export class Stream extends Connection {
 
   send() {
     this.unsent += 1;
+    this.push();
+  }
+
+  enlarge(stream, bytes) {
+    if (stream === 0) this.connectionWindow += bytes;
+    else this.streamWindow += bytes;
+    this.push();
+  }
+
+  setInitialWindow(bytes) {
+    this.streamWindow += bytes - this.initialWindow;
+    this.initialWindow = bytes;
     this.push();
   }
 
@@ -253,19 +289,6 @@ export class Stream extends Connection {
   }
 
   handle(type, flags, stream, bytes, at, length) {
-    if (type === FRAME.windowUpdate) {
-      if (stream === 0) this.connectionWindow += bytes.readUInt32BE(at);
-      else this.streamWindow += bytes.readUInt32BE(at);
-      this.push();
-      return;
-    }
-    if (type === FRAME.settings && (flags & ACK) === 0) {
-      for (let entry = at; entry < at + length; entry += 6) {
-        if (bytes.readUInt16BE(entry) !== SETTING.initialWindowSize) continue;
-        this.streamWindow += bytes.readUInt32BE(entry + 2) - this.initialWindow;
-        this.initialWindow = bytes.readUInt32BE(entry + 2);
-      }
-    }
     if ((type === FRAME.headers && (flags & END_STREAM) !== 0) || type === FRAME.reset) {
       if (!this.statistics.stopped) this.fail('the server ended the stream');
       return;

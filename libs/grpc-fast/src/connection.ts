@@ -32,7 +32,7 @@ export class Connection {
   readonly limits: ServerLimits;
   readonly output: Output;
   readonly sending: Sending;
-  private readonly receiving: Receiving;
+  readonly receiving: Receiving;
   readonly headers = new ResponseHeaders();
   readonly budget: ByteBudget;
   readonly guard = new AbuseGuard();
@@ -230,6 +230,7 @@ export class Connection {
   private settings(flags: number, bytes: Buffer, start: number, end: number): void {
     if (flags & Flag.ack) {
       if (start !== end) throw new ConnectionFault(ErrorCode.frameSize, 'an acknowledgement of SETTINGS is empty');
+      this.receiving.acknowledged(this.streams.values());
       return;
     }
     if ((end - start) % 6 !== 0) throw new ConnectionFault(ErrorCode.frameSize, 'SETTINGS has a wrong length');

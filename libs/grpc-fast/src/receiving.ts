@@ -1,8 +1,16 @@
 import type { Output } from './output';
 import { ConnectionFault, DEFAULT_WINDOW, ErrorCode, FrameType, Setting, type ServerLimits } from './protocol';
+import type { Stream } from './stream';
 
-/** What the client may send on one connection, all streams together, and how it is told. */
+/** Of a call that is not let in yet, while headers come first: small messages fit. */
+const NARROW_WINDOW = 4_096;
+
+/** What the client may send on one connection, all streams together and each at first, and how it is told. */
 export class Receiving {
+  /** What a new stream may send at first: the last SETTINGS that the client has acknowledged. */
+  streamWindow: number;
+  private announced: number;
+  private readonly unacknowledged: number[] = [];
   private window: number;
   private uncredited = 0;
 
@@ -11,6 +19,7 @@ export class Receiving {
     private readonly limits: ServerLimits,
   ) {
     this.window = limits.connectionWindowBytes;
+    this.streamWindow = this.announced = limits.streamWindowBytes;
   }
 
   /** The server's half of the preface. */
@@ -22,8 +31,26 @@ export class Receiving {
       setting(Setting.maxHeaderListSize, maxHeaderListBytes),
     ]);
     this.output.frame(FrameType.settings, 0, 0, payload);
+    this.unacknowledged.push(streamWindowBytes);
     const more = connectionWindowBytes - DEFAULT_WINDOW;
     if (more > 0) this.output.number(FrameType.windowUpdate, 0, more);
+  }
+
+  /** Headers first: of a larger message only the beginning comes until its call is let in. */
+  setHeadersFirst(on: boolean): void {
+    const window = on ? Math.min(NARROW_WINDOW, this.limits.streamWindowBytes) : this.limits.streamWindowBytes;
+    if (window === this.announced) return;
+    this.announced = window;
+    this.unacknowledged.push(window);
+    this.output.frame(FrameType.settings, 0, 0, setting(Setting.initialWindowSize, window));
+  }
+
+  /** The client keeps to the oldest SETTINGS that it had not acknowledged: they move the windows of its streams (RFC 9113, 6.9.2). */
+  acknowledged(streams: Iterable<Stream>): void {
+    const window = this.unacknowledged.shift() ?? this.streamWindow;
+    const moved = window - this.streamWindow;
+    this.streamWindow = window;
+    if (moved !== 0) for (const stream of streams) stream.moveReceiveWindow(moved);
   }
 
   /** Payload of DATA has come. What a stream holds of it is bounded by the stream's window, and by the budgets. */

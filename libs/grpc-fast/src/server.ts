@@ -19,6 +19,8 @@ export interface FastGrpcOptions {
   readonly sweepMs?: number;
   /** Asked when the headers of a call have come; what it gives is the call's status, and its message is not looked at. */
   readonly admit?: (path: string, peer: string) => CallFault | undefined;
+  /** Asked at each call. True: callers are told to send headers first, and of a message no more than its beginning until it is let in. */
+  readonly headersFirst?: () => boolean;
   /** A handler threw, or the server itself has a fault. */
   readonly onError?: (error: unknown) => void;
   /** A connection was ended because its client broke the protocol or a bound: the error code of HTTP/2 and why. */
@@ -109,6 +111,7 @@ export class FastGrpcServer {
   // For connections
 
   open(connection: Connection, id: number, head: RequestHead, remoteEnded: boolean): Stream {
+    if (this.options.headersFirst) connection.receiving.setHeadersFirst(this.options.headersFirst());
     const method = this.methods.get(head.path);
     const stream = new Stream(connection, id, head, !method?.definition.requestStream);
     stream.remoteEnded = remoteEnded;
@@ -132,6 +135,7 @@ export class FastGrpcServer {
         return stream;
       }
       stream.listener = newCall(stream, method);
+      stream.letIn();
       if (head.timeoutMs !== undefined) {
         stream.deadline = Date.now() + head.timeoutMs;
         this.deadlines.add(stream, stream.deadline);

@@ -40,6 +40,8 @@ export class Stream implements Expiring {
   sendWindow: number;
   /** What the caller may still send. */
   receiveWindow: number;
+  /** By how much SETTINGS leave the caller more than the usual window; below 0: less. */
+  private surplus: number;
   private uncredited = 0;
   private withheld = 0;
   private received = 0;
@@ -62,7 +64,8 @@ export class Stream implements Expiring {
     readonly unary: boolean,
   ) {
     this.sendWindow = connection.sending.initialWindow;
-    this.receiveWindow = connection.limits.streamWindowBytes;
+    this.receiveWindow = connection.receiving.streamWindow;
+    this.surplus = this.receiveWindow - connection.limits.streamWindowBytes;
     this.startedAt = connection.server.coarseNow;
   }
 
@@ -133,6 +136,20 @@ export class Stream implements Expiring {
       this.credit(this.withheld);
       this.withheld = 0;
     }
+  }
+
+  /** The call is let in: it has the usual window from now on, whatever SETTINGS say. */
+  letIn(): void {
+    if (this.surplus >= 0 || this.remoteEnded || this.answered || this.closed) return;
+    this.connection.output.number(FrameType.windowUpdate, this.id, -this.surplus);
+    this.receiveWindow -= this.surplus;
+    this.surplus = 0;
+  }
+
+  moveReceiveWindow(by: number): void {
+    this.receiveWindow += by;
+    this.surplus += by;
+    this.letIn();
   }
 
   private credit(bytes: number): void {

@@ -95,3 +95,85 @@ it('says goodbye twice: calls that are on their way meanwhile are served', async
   const answers = client.frames.filter(({ type }) => type === Type.data).map(({ stream }) => stream);
   expect(answers).toEqual([3, 1]);
 });
+
+describe('headers first', () => {
+  const INITIAL_WINDOW = 4;
+  const MIB = 1_048_576;
+  let refusing = false;
+  let other: FastGrpcServer;
+  let caller: RawClient;
+
+  beforeEach(async () => {
+    refusing = true;
+    other = new FastGrpcServer({
+      headersFirst: () => refusing,
+      admit: (path) => (path === '/test.Echo/Wait' ? { code: 8, details: 'not now' } : undefined),
+    });
+    other.addService(definition, service.implementation);
+    caller = await RawClient.open(await other.listen('127.0.0.1', 0));
+  });
+
+  afterEach(async () => {
+    caller.destroy();
+    await other.close(1_000);
+  });
+
+  const windowsTold = (): number[] =>
+    caller.frames
+      .filter(
+        ({ type, payload }) =>
+          type === Type.settings && payload.length === 6 && payload.readUInt16BE(0) === INITIAL_WINDOW,
+      )
+      .map(({ payload }) => payload.readUInt32BE(2));
+  const creditsOf = (id: number): number[] =>
+    caller.frames
+      .filter(({ type, stream }) => type === Type.windowUpdate && stream === id)
+      .map(({ payload }) => payload.readUInt32BE(0));
+
+  it('of a message only the beginning is asked for until its call is let in', async () => {
+    caller.send(call(1, ECHO, Buffer.from('before')));
+    await caller.frame(({ type, payload }) => type === Type.settings && payload.length === 6);
+    expect(windowsTold()).toEqual([4_096]);
+    const body = Buffer.alloc(10_000, 7);
+    const bytes = message(body);
+    caller.send(
+      frame(Type.settings, ACK, 0),
+      frame(Type.settings, ACK, 0),
+      frame(Type.headers, END_HEADERS, 3, callHeaders('/test.Echo/Wait')),
+      frame(Type.headers, END_HEADERS, 5, callHeaders(ECHO)),
+      frame(Type.data, 0, 5, bytes.subarray(0, 4_096)),
+    );
+    expect(await caller.trailersOf(3)).toContain('not now');
+    await caller.frame(({ type, stream }) => type === Type.windowUpdate && stream === 5);
+    expect(creditsOf(5)).toEqual([MIB - 4_096]);
+    expect(creditsOf(3)).toEqual([]);
+    caller.send(frame(Type.data, END_STREAM, 5, bytes.subarray(4_096)));
+    const { payload } = await caller.frame(({ type, stream }) => type === Type.data && stream === 5);
+    expect(payload.subarray(5)).toEqual(body);
+  });
+
+  it('calls that were open have their window as before, and it is the usual one for all when there is room again', async () => {
+    refusing = false;
+    caller.send(frame(Type.headers, END_HEADERS, 1, callHeaders('/test.Echo/Both')));
+    await eventually(() => expect(other.state.calls).toBe(1));
+    refusing = true;
+    caller.send(call(3, ECHO, Buffer.from('x')));
+    await caller.trailersOf(3);
+    caller.send(frame(Type.settings, ACK, 0), frame(Type.settings, ACK, 0));
+    await caller.frame(({ type, stream }) => type === Type.windowUpdate && stream === 1);
+    expect(creditsOf(1)).toEqual([MIB - 4_096]);
+    refusing = false;
+    caller.send(call(5, ECHO, Buffer.from('y')));
+    await caller.trailersOf(5);
+    expect(windowsTold()).toEqual([4_096, MIB]);
+    // Once more: what the first call had more by then makes up for what is taken.
+    caller.send(frame(Type.settings, ACK, 0));
+    refusing = true;
+    caller.send(call(7, ECHO, Buffer.from('z')));
+    await caller.trailersOf(7);
+    caller.send(frame(Type.settings, ACK, 0), call(9, ECHO, Buffer.from('end')));
+    await caller.trailersOf(9);
+    expect(windowsTold()).toEqual([4_096, MIB, 4_096]);
+    expect(creditsOf(1)).toEqual([MIB - 4_096]);
+  });
+});

@@ -15,6 +15,7 @@ describe.each(['standard', 'fast'] as const)('admission by headers on the %s ser
   let running: Awaited<ReturnType<typeof startGrpcServer>>;
   let client: GRPCInferenceServiceClient;
   let open = true;
+  let refusing = (): boolean => false;
   const handled: number[] = [];
   const peers = new Set<string>();
 
@@ -40,6 +41,9 @@ describe.each(['standard', 'fast'] as const)('admission by headers on the %s ser
           },
           admission: {
             modelInfer: {
+              get refusing() {
+                return refusing();
+              },
               refusal: (peer) => {
                 peers.add(peer());
                 return open ? undefined : { code: status.RESOURCE_EXHAUSTED, details: 'not now' };
@@ -77,6 +81,16 @@ describe.each(['standard', 'fast'] as const)('admission by headers on the %s ser
     open = true;
     expect((await infer()).modelName).toBe('m');
     expect([...peers]).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);
+  });
+
+  it('loses nothing of large messages while it begins and ends to ask for headers first', async () => {
+    let asked = 0;
+    refusing = () => (asked += 1) % 7 < 3;
+    handled.length = 0;
+    await Promise.all(Array.from({ length: 100 }, infer));
+    await Promise.all(Array.from({ length: 100 }, infer));
+    expect(handled).toEqual(new Array(200).fill(200_000));
+    refusing = () => false;
   });
 
   it('asks for the methods that have one only', async () => {

@@ -9,6 +9,8 @@ export interface Refusal {
 export interface Admission {
   /** Asked once for each call. `peer` gives the address of its connection. Undefined: it is let in. */
   refusal(peer: () => string): Refusal | undefined;
+  /** Calls are being refused: callers should send headers first, where the server can tell them. */
+  readonly refusing?: boolean;
 }
 
 /** By the path of a method. */

@@ -50,9 +50,11 @@ async function bindFast(
   { host, port, log, tls, admissions }: Parameters<typeof bindServer>[1],
   mounted: readonly Mounted[],
 ): Promise<BoundServer> {
+  const asked = [...new Set(admissions.values())];
   const server = new FastGrpcServer({
     limits: { maxMessageBytes: MAX_MESSAGE_BYTES },
     ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+    headersFirst: () => asked.some(({ refusing }) => refusing === true),
     admit: (path, peer) => admissions.get(path)?.refusal(() => peer),
     onError: (error) => log.error({ err: error }, 'gRPC handler failed'),
     onFault: atMostOften(FAULT_LOG_MS, (fault, unsaid) =>

@@ -57,7 +57,11 @@ export class CallerThrottle {
 
   /** Of the method by which requests of this protocol come. */
   admission(protocol: Protocol): Admission {
+    const isRefusing = (): boolean => this.pressed && this.saturated;
     return {
+      get refusing() {
+        return isRefusing();
+      },
       refusal: (peer) => {
         // As long as there is room for everybody it costs nothing.
         if (!this.pressed || this.isLetIn(peer())) return undefined;

@@ -24,6 +24,7 @@ import { ResponseHeaders } from './response-headers';
 import { Sending } from './sending';
 import type { FastGrpcServer } from './server';
 import type { Stream } from './stream';
+import { StreamTable } from './stream-table';
 import { Watch } from './watch';
 
 const PING_OF_GOODBYE = Buffer.from('goodbye.', 'latin1');
@@ -36,7 +37,7 @@ export class Connection {
   readonly headers = new ResponseHeaders();
   readonly budget: ByteBudget;
   readonly guard = new AbuseGuard();
-  readonly streams = new Map<number, Stream>();
+  readonly streams = new StreamTable();
   readonly reader: FrameReader;
   readonly blocks: HeaderBlocks;
   private readonly watch: Watch;
@@ -335,7 +336,7 @@ export class Connection {
 
   private releaseAll(): void {
     this.leaving = 'closed';
-    for (const stream of [...this.streams.values()]) this.close(stream);
+    for (const stream of this.streams.values()) this.close(stream);
     this.sending.close();
   }
 

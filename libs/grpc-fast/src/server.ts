@@ -115,7 +115,7 @@ export class FastGrpcServer {
     const method = this.methods.get(head.path);
     const stream = new Stream(connection, id, head, !method?.definition.requestStream);
     stream.remoteEnded = remoteEnded;
-    connection.streams.set(id, stream);
+    connection.streams.add(stream);
     if (head.tooLarge)
       stream.fail({
         code: status.RESOURCE_EXHAUSTED,

@@ -4,6 +4,8 @@ import type { Stream } from './stream';
 
 /** Of a call that is not let in yet, while headers come first: small messages fit. */
 const NARROW_WINDOW = 4_096;
+/** Whoever acknowledges no SETTINGS is told no more of them. */
+const MOST_UNACKNOWLEDGED = 4;
 
 /** What the client may send on one connection, all streams together and each at first, and how it is told. */
 export class Receiving {
@@ -39,7 +41,7 @@ export class Receiving {
   /** Headers first: of a larger message only the beginning comes until its call is let in. */
   setHeadersFirst(on: boolean): void {
     const window = on ? Math.min(NARROW_WINDOW, this.limits.streamWindowBytes) : this.limits.streamWindowBytes;
-    if (window === this.announced) return;
+    if (window === this.announced || this.unacknowledged.length >= MOST_UNACKNOWLEDGED) return;
     this.announced = window;
     this.unacknowledged.push(window);
     this.output.frame(FrameType.settings, 0, 0, setting(Setting.initialWindowSize, window));

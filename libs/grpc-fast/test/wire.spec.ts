@@ -176,4 +176,13 @@ describe('headers first', () => {
     expect(windowsTold()).toEqual([4_096, MIB, 4_096]);
     expect(creditsOf(1)).toEqual([MIB - 4_096]);
   });
+
+  it('who acknowledges no settings is told no more of them', async () => {
+    for (let id = 1; id < 20; id += 2) {
+      refusing = !refusing;
+      caller.send(call(id, ECHO, Buffer.from('x')));
+      await caller.trailersOf(id);
+    }
+    expect(windowsTold()).toEqual([4_096, MIB, 4_096]);
+  });
 });

@@ -33,6 +33,7 @@ import {
 } from '@headrace/service-kit';
 import { createTestDatabase, eventually, testKafkaBrokers, uniqueName, type TestDatabase } from '@headrace/testing';
 import { Global, Module, type INestApplication } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import type { ServedPrediction } from '../src/domain/served-prediction';
 import { readServedPrediction } from '../src/events-in/read-served-prediction';
 import { MonitoringGrpc } from '../src/grpc-in/monitoring.service';
@@ -320,6 +321,13 @@ export class MonitoringSystem {
       ),
       { idOf: (data) => data.predictionId },
     );
+  }
+
+  /** How many of the endpoint's predictions the service has taken. */
+  async predictionsTaken(): Promise<number> {
+    const sql = 'SELECT count(*)::int AS taken FROM predictions WHERE endpoint = $1';
+    const [found]: { taken: number }[] = await this.app.get(DataSource, { strict: false }).query(sql, [this.name]);
+    return found?.taken ?? 0;
   }
 
   labels(truths: readonly Case[], more: (one: Case) => Fields = () => ({})): Promise<void> {

@@ -48,8 +48,11 @@ describe('windows by count, on the real log and database', () => {
   async function serve(from: number, to: number): Promise<void> {
     const part = stream.slice(from, to);
     const isOdd = (_: Case, index: number): boolean => index % 2 === 1;
+    const before = await system.predictionsTaken();
     await system.predictions(part.filter(isOdd));
     await system.predictions(part.filter((one, index) => !isOdd(one, index)));
+    // A window ends by what has come when the watermark passes: the rest would be late.
+    await eventually(async () => expect(await system.predictionsTaken()).toBe(before + part.length), PATIENT);
     await system.labels(part);
     await system.watermark(part.at(-1)?.asOfMicros ?? 0);
   }
@@ -152,7 +155,9 @@ describe('windows by count, on the real log and database', () => {
     await system.redefine({ ...monitor, window: { predictions: N, maximumAge: '1d' } });
     // The sixth is full of what came before; then there is half as much traffic as a day would take.
     const few = cases({ seed: 8, days: 2, perDay: N / 2, prefix: 'few', fromMicros: DAY_ONE + 5 * MICROS.d });
+    const before = await system.predictionsTaken();
     await system.predictions(few);
+    await eventually(async () => expect(await system.predictionsTaken()).toBe(before + few.length), PATIENT);
     await system.watermark(DAY_ONE + 30 * MICROS.d);
     await closed('drift', 7);
     const windows = await windowsOf('drift');

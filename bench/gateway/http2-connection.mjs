@@ -213,8 +213,9 @@ export class Connection {
       this.enlarge(stream, bytes.readUInt32BE(at));
     } else if (type === FRAME.settings && (flags & ACK) === 0) {
       for (let entry = at; entry < at + length; entry += 6) {
-        if (bytes.readUInt16BE(entry) === SETTING.maxConcurrentStreams)
-          this.mostStreams = bytes.readUInt32BE(entry + 2);
+        const value = bytes.readUInt32BE(entry + 2);
+        if (bytes.readUInt16BE(entry) === SETTING.maxConcurrentStreams) this.mostStreams = value;
+        if (bytes.readUInt16BE(entry) === SETTING.initialWindowSize) this.setInitialWindow(value);
       }
       this.pending.push(frame(FRAME.settings, ACK, 0));
     } else if (type === FRAME.ping && (flags & ACK) === 0) {
